@@ -1,0 +1,218 @@
+"""The configuration of a campaign: its fields, the shipped presets, and how they are merged."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from asi_arch.errors import UserError
+from asi_arch.records import Limits, RoleSettings
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Budget(_Section):
+    """When a campaign stops; None means no limit."""
+
+    experiments: int = Field(10, ge=1, description="candidates, also rejected and failed ones")
+    minutes: float | None = Field(None, gt=0, description="wall time over all sittings")
+    tokens: int | None = Field(None, ge=1, description="language model tokens")
+    money: float | None = Field(None, gt=0, description="US dollars for language models")
+
+
+class Jobs(_Section):
+    """How much runs at once; the results of an experiment do not depend on it."""
+
+    llm: int = Field(2, ge=1, description="language model calls")
+    verify: int = Field(1, ge=1, description="verification jobs")
+    train: int = Field(2, ge=1, description="training jobs")
+    ahead: int = Field(
+        2, ge=1, description="experiments prepared beyond those that fill the training slots"
+    )
+
+
+class Data(_Section):
+    """The text everyone trains on."""
+
+    source: Literal["stdlib", "files"] = "stdlib"
+    files: str = Field("", description="folder of text files when source is 'files'")
+    heldout_percent: int = Field(5, ge=1, le=50, description="share of files held out")
+
+
+class Probe(_Section):
+    """Overwriting recall: keys are written again and again, the last value of each is asked."""
+
+    keys: int = Field(8, ge=2)
+    writes: int = Field(20, ge=2)
+    values: int = Field(16, ge=2)
+    steps: int = Field(400, ge=1)
+    batch_size: int = Field(16, ge=1)
+    hidden_size: int = Field(32, ge=8)
+    num_layers: int = Field(2, ge=1)
+    num_heads: int = Field(2, ge=1)
+    parameters: int = Field(28_000, ge=1)
+    learning_rate: float = Field(5e-3, gt=0)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    min_accuracy: float = Field(
+        0.0, ge=0, le=1, description="gate: below it the experiment ends here"
+    )
+
+
+class Stage(_Section):
+    """A model size, a token budget, seeds, an evaluation, and the gate that leads into it."""
+
+    tokens: int = Field(1_000_000, ge=1)
+    batch_size: int = Field(2, ge=1, description="sequences a step")
+    length: int = Field(256, ge=2, description="tokens a sequence")
+    hidden_size: int = Field(64, ge=8)
+    num_layers: int = Field(2, ge=1)
+    num_heads: int = Field(2, ge=1)
+    parameters: int = Field(100_000, ge=1, description="total, matched through the MLP width")
+    learning_rate: float = Field(3e-3, gt=0)
+    warmup: float = Field(0.05, ge=0, le=1, description="share of the steps")
+    weight_decay: float = Field(0.1, ge=0)
+    gradient_clip: float = Field(1.0, gt=0)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    baseline_seeds: tuple[int, ...] = Field((0, 1), min_length=1)
+    heldout_windows: int = Field(256, ge=2, description="held-out sequences scored after training")
+    top: int = Field(1, ge=0, description="gate: so many best candidates come here")
+    min_fitness: float | None = Field(None, description="gate: and only from this fitness on")
+    baselines: int = Field(2, ge=0, description="so many strongest baselines come here")
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps that use up the token budget."""
+        return self.tokens // (self.batch_size * self.length)
+
+
+class Search(_Section):
+    """How parents and references are drawn from the pool (defaults of arXiv 2507.18074)."""
+
+    sampler: Literal["top", "random"] = "top"
+    pool: int = Field(50, ge=1, description="best experiments kept as candidates for sampling")
+    parents: int = Field(10, ge=1, description="a parent is one of the first so many")
+    references: int = Field(4, ge=0, description="how many others are shown")
+    repairs: int = Field(2, ge=0, description="rounds of repair after a failed verification")
+    proposals: int = Field(3, ge=1, description="tries for an idea that is not in the database yet")
+
+
+class Config(_Section):
+    """Everything that decides what a campaign does."""
+
+    name: str = "campaign"
+    seed: int = 0
+    team: Literal["rules", "random", "llm"] = "rules"
+    baselines: tuple[str, ...] = Field(
+        ("transformer", "deltanet", "gated_deltanet"), min_length=1
+    )
+    budget: Budget = Budget()
+    jobs: Jobs = Jobs()
+    data: Data = Data()
+    search: Search = Search()
+    probe: Probe = Probe()
+    explore: Stage = Stage()
+    confirm: Stage = Stage()
+    verify_limits: Limits = Limits(seconds=120)
+    train_limits: Limits = Limits(seconds=3600)
+    roles: dict[Literal["researcher", "engineer", "analyst"], RoleSettings] = {}
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def load_config(
+    preset: str = "demo", file: Path | None = None, settings: Iterable[str] = ()
+) -> Config:
+    """Merge a preset, a TOML file and `key=value` settings, the later over the earlier.
+
+    Raises:
+        UserError: an unknown preset or key, an unreadable file, or a value out of range.
+    """
+    values = _read_toml(_preset_path(preset))
+    if file is not None:
+        _merge(values, _read_toml(file))
+    for setting in settings:
+        _merge(values, _parse_setting(setting))
+    return parse_config(values)
+
+
+def parse_config(values: Mapping[str, Any]) -> Config:
+    """Return the configuration with these values.
+
+    Raises:
+        UserError: a key is unknown or a value is not allowed; the sentence names it.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_explain(error)) from error
+
+
+def _preset_path(name: str) -> Path:
+    if name not in preset_names():
+        raise UserError(f"unknown preset {name!r}; choose one of: {', '.join(preset_names())}")
+    return PRESETS / f"{name}.toml"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+        values = tomllib.loads(text)
+    except OSError as error:
+        raise UserError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from error
+    if not values:
+        raise UserError(f"the configuration {path} is empty; see: asi-arch presets demo")
+    return values
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    """Turn `explore.tokens=2e6` into nested values; text that is not TOML is taken as a string."""
+    key, sep, text = setting.partition("=")
+    if not sep or not key:
+        raise UserError(f"cannot read --set {setting!r}; write key=value, as in explore.tokens=2e6")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{key} = {first['input']!r} is not allowed: {first['msg'].lower()}"
+    allowed = _keys(first["loc"][:-1])
+    close = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
+    guess = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown key {key!r}{guess} Allowed here: {', '.join(allowed)}"
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the section at `location`."""
+    section: Any = Config
+    for part in location:
+        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
+        section = field.annotation if field else RoleSettings
+    return sorted(section.model_fields)

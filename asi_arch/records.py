@@ -1,0 +1,349 @@
+"""The frozen records that pass between the parts of a campaign."""
+
+import hashlib
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """A value that never changes once made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+
+
+class Origin(StrEnum):
+    """Where an idea comes from (arXiv 2507.18074, section 5)."""
+
+    COGNITION = "cognition"
+    ANALYSIS = "analysis"
+    ORIGINALITY = "originality"
+
+
+class Status(StrEnum):
+    """How far an experiment has come; each value is reached in one transaction."""
+
+    SAMPLED = "sampled"
+    PROPOSED = "proposed"
+    IMPLEMENTED = "implemented"
+    VERIFIED = "verified"
+    TRAINED = "trained"
+    COMPLETE = "complete"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will happen to the experiment."""
+        return self in (Status.COMPLETE, Status.REJECTED, Status.FAILED)
+
+
+class Component(Record):
+    """One part of a proposal and where its idea comes from.
+
+    Citations are knowledge entry ids for `cognition` and experiment ids for `analysis`.
+    """
+
+    name: str
+    category: str
+    origin: Origin
+    citations: tuple[str, ...] = ()
+    description: str = ""
+
+
+class Proposal(Record):
+    """What a Researcher wants to try: a class name, the reasons and the parts."""
+
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="a Python class name")
+    motivation: str
+    components: tuple[Component, ...]
+    choices: dict[str, str] = Field(
+        default={}, description="the design decisions, when the rule-based team made them"
+    )
+
+
+class Program(Record):
+    """The source text of a candidate."""
+
+    source: str
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the source, the key of the `programs` table."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+
+class Finding(Record):
+    """The outcome of one check: numbers, evidence, and a hint for whoever repairs the program."""
+
+    check: str
+    passed: bool
+    measured: dict[str, float | int | str] = {}
+    evidence: str = ""
+    hint: str = ""
+
+
+class Analysis(Record):
+    """What an Analyst concludes from an experiment."""
+
+    summary: str
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+class Score(Record):
+    """One measured number beside the loss."""
+
+    benchmark: str
+    metric: str
+    value: float
+    error: float | None = None
+    n: int = 1
+
+
+class MetricPoint(Record):
+    """One point of a training curve; loss in nats per token."""
+
+    step: int
+    tokens: int
+    loss: float
+
+
+class Measurement(Record):
+    """What one training of one program at one stage with one seed gave.
+
+    `loss` is held-out, in nats per token; `heldout` holds the mean loss of every held-out window,
+    the same windows in the same order for every run of a stage, so differences can be paired.
+    """
+
+    stage: str
+    seed: int
+    parameters: int
+    mixer_parameters: int
+    non_embedding: int
+    mlp_width: int
+    tokens: int
+    loss: float | None = None
+    loss_error: float | None = None
+    seconds: float = 0.0
+    tokens_per_second: float = 0.0
+    memory_bytes: int = 0
+    heldout: tuple[float, ...] = ()
+    curve: tuple[MetricPoint, ...] = ()
+    scores: tuple[Score, ...] = ()
+
+
+class Run(Record):
+    """A row of the `runs` table: a measurement or the reason why there is none."""
+
+    id: int
+    experiment_id: int
+    stage: str
+    seed: int
+    status: Literal["complete", "failed"]
+    reason: str = ""
+    measurement: Measurement | None = None
+
+
+class Experiment(Record):
+    """One candidate (or baseline) and where it stands."""
+
+    id: int
+    campaign_id: int
+    number: int
+    kind: Literal["baseline", "candidate"]
+    status: Status
+    parent_id: int | None = None
+    reference_ids: tuple[int, ...] = ()
+    name: str = ""
+    round: int = 0
+    fitness: float | None = None
+    reason: str = ""
+    rejections: tuple[str, ...] = Field(
+        default=(), description="why its earlier proposals were not taken, in order"
+    )
+    proposal: Proposal | None = None
+    program: Program | None = None
+    analysis: Analysis | None = None
+
+
+class Outcome(Record):
+    """The little of a finished experiment that learning needs."""
+
+    experiment_id: int
+    number: int
+    kind: Literal["baseline", "candidate"]
+    parent_id: int | None
+    status: Status
+    fitness: float | None
+    choices: dict[str, str]
+
+
+class Entry(Record):
+    """One entry of the knowledge base, in our own words."""
+
+    id: str
+    title: str
+    authors: str
+    year: int
+    tags: tuple[str, ...]
+    text: str
+
+
+class Context(Record):
+    """All that a Researcher may look at when it proposes experiment `number`."""
+
+    experiment_id: int
+    number: int
+    seed: int
+    parent: Experiment
+    references: tuple[Experiment, ...] = ()
+    history: tuple[Outcome, ...] = ()
+    knowledge: tuple[Entry, ...] = ()
+    rejections: tuple[str, ...] = Field(
+        default=(), description="why earlier proposals for this experiment were not taken, in order"
+    )
+
+
+class Conclusion(Record):
+    """Whether the best found beats the best baseline, and by how much.
+
+    `difference` is the baseline's held-out loss minus that of the best found, paired by seed, in
+    nats per token (positive: the best found is better); `low` and `high` are its 95 % interval;
+    `noise` is the standard deviation of such a difference between two runs.
+    """
+
+    best_id: int | None = None
+    baseline_id: int | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    seeds: int = 0
+    noise: float | None = None
+    beyond_noise: bool = False
+    sentence: str
+
+
+class Campaign(Record):
+    """A row of the `campaigns` table; `seconds` is the wall time spent over all sittings."""
+
+    id: int
+    name: str
+    seed: int
+    status: Literal["running", "stopped", "complete"]
+    reason: str = ""
+    config: dict[str, Any]
+    folder: str
+    seconds: float = 0.0
+    conclusion: Conclusion | None = None
+    created: str = ""
+
+
+class Document(Record):
+    """One file of a data set."""
+
+    path: str
+    split: Literal["train", "heldout"]
+    size: int
+    sha256: str
+
+
+class Dataset(Record):
+    """What was trained on: its documents and what trivial models score on its held-out part.
+
+    `references` maps a name (unigram, bigram, trigram, gzip) to nats per token.
+    """
+
+    name: str
+    sha256: str
+    train_tokens: int
+    heldout_tokens: int
+    documents: tuple[Document, ...]
+    references: dict[str, float]
+
+
+class Message(Record):
+    """One message of a prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class RoleSettings(Record):
+    """Which model answers for a role, and how."""
+
+    backend: str = "openai"
+    model: str = ""
+    base_url: str = ""
+    temperature: float | None = None
+    max_tokens: int = 8192
+
+
+class Request(Record):
+    """One question to a language model."""
+
+    experiment_id: int
+    role: str
+    task: str
+    attempt: int = 0
+    messages: tuple[Message, ...]
+    answer_type: type[BaseModel]
+    settings: RoleSettings = RoleSettings()
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that makes this question the same question as before."""
+        parts = [str(self.experiment_id), self.role, self.task, str(self.attempt)]
+        parts += [f"{m.role}:{m.content}" for m in self.messages]
+        parts.append(self.settings.model)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+class Reply(Record):
+    """What a language model answered, and what it cost (money in US dollars, None if unknown)."""
+
+    text: str
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+
+
+class Limits(Record):
+    """What a job may use before its whole process group is killed."""
+
+    seconds: float = 300.0
+    memory_bytes: int = 4 * 2**30
+    file_bytes: int = 1 * 2**30
+    processes: int = 64
+
+
+class Job(Record):
+    """A piece of work that may run generated code: one JSON in, one JSON out.
+
+    `kind` names the function in `asi_arch.jobs.worker` that does it; `name` is its folder.
+    """
+
+    name: str
+    kind: Literal["verify", "train", "prepare"]
+    program: str = ""
+    spec: dict[str, Any] = {}
+    limits: Limits = Limits()
+
+
+class JobError(Record):
+    """Why a job gave no value."""
+
+    kind: Literal["exception", "timeout", "memory", "crash", "disk"]
+    message: str
+    trace: str = ""
+
+
+class JobResult(Record):
+    """Either the value or the error, so the caller never guesses."""
+
+    value: dict[str, Any] | None = None
+    error: JobError | None = None
+    seconds: float = 0.0
