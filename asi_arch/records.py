@@ -188,6 +188,7 @@ class Entry(Record):
     authors: str
     year: int
     tags: tuple[str, ...]
+    related: tuple[str, ...] = ()
     text: str
 
 
@@ -327,7 +328,7 @@ class Job(Record):
     """
 
     name: str
-    kind: Literal["verify", "train", "prepare"]
+    kind: Literal["prepare", "verify", "probe", "train"]
     program: str = ""
     spec: dict[str, Any] = {}
     limits: Limits = Limits()
@@ -336,7 +337,7 @@ class Job(Record):
 class JobError(Record):
     """Why a job gave no value."""
 
-    kind: Literal["exception", "timeout", "memory", "crash", "disk"]
+    kind: Literal["exception", "timeout", "memory", "disk", "crash", "killed"]
     message: str
     trace: str = ""
 
