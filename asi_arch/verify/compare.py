@@ -1,0 +1,35 @@
+"""How much two outputs differ, and what difference counts."""
+
+import torch
+from torch import Tensor
+
+TOLERANCE = 1e-5
+"""Largest change, relative to the output's scale, that rounding may cause.
+
+Honest float32 designs move by at most 6e-7, the weakest real leaks by 1e-4: this lies between.
+"""
+
+
+def relative_change(before: Tensor, after: Tensor, whole: Tensor | None = None) -> float:
+    """Return max |after - before| over the root mean square of `before`.
+
+    `whole` is the full output that `before` is a part of: the scale is at least a hundredth of
+    its own, so that a part that is zero but for rounding does not count. Infinite when one side
+    is not finite and the other is.
+    """
+    if before.numel() == 0:
+        return 0.0
+    same = (before == after) | (before.isnan() & after.isnan())
+    change = torch.where(same, 0.0, (after - before).abs()).nan_to_num(nan=float("inf")).max()
+    scale = max(_scale(before), 0.01 * _scale(before if whole is None else whole), 1e-12)
+    return float(change) / scale
+
+
+def rounded(value: float) -> float:
+    """Return the value with two significant digits, so that findings repeat."""
+    return float(f"{value:.2g}")
+
+
+def _scale(values: Tensor) -> float:
+    finite = values[values.isfinite()].double()
+    return float(finite.square().mean().sqrt()) if finite.numel() else 0.0

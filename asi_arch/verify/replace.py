@@ -1,0 +1,39 @@
+"""Ways to replace what comes at and after a position."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+LARGE = 20.0
+"""Factor of the large replacement: beyond any real input, and small enough that decays raised to
+it over a chunk stay finite in float32."""
+
+BORDERS = (1, 16, 32, 33, 63, 64, 65, 128, 200)
+
+
+def cuts(length: int) -> list[int]:
+    """First replaced positions: after the first token, in and around chunks, at the end."""
+    return sorted({t for t in (*BORDERS, length // 2, length - 1) if 0 < t < length})
+
+
+def replace_from(way: str, inputs: Tensor, start: int, noise: Tensor) -> Tensor:
+    """Return `inputs` [length, width] with the part from `start` on replaced; noise is alike."""
+    return torch.cat([inputs[:start], WAYS[way](inputs[start:], noise[start:])])
+
+
+def _spike(inputs: Tensor, noise: Tensor) -> Tensor:
+    return torch.cat([noise[:1] * LARGE, inputs[1:]])
+
+
+WAYS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "random values": lambda inputs, noise: noise,
+    "large values": lambda inputs, noise: noise * LARGE,
+    "zeros": lambda inputs, noise: torch.zeros_like(inputs),
+    "one spike": _spike,
+    "the same values permuted": lambda inputs, noise: inputs.flip(0) + 0.0,
+}
+"""The random one is tried at every cut, the others take turns."""
+
+SIZES = {"large values": LARGE, "one spike": LARGE}
+"""How much larger than the inputs the replacement is, where it is."""

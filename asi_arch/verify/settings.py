@@ -1,0 +1,30 @@
+"""What the checks run on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """Sizes, lengths and seed of a verification, and the model size a candidate must fit.
+
+    Everything runs at `hidden_size` and `num_heads`, but the size check: it counts at
+    `stage_hidden_size` and `stage_num_heads`, the sizes of the stage the candidate is to train at.
+    """
+
+    hidden_size: int = 64
+    num_heads: int = 2
+    other_sizes: tuple[tuple[int, int], ...] = ((32, 1), (96, 3))
+    lengths: tuple[int, ...] = (1, 7, 64, 100, 257)
+    batch_sizes: tuple[int, ...] = (1, 2, 5)
+    seed: int = 0
+    stage_hidden_size: int = 64
+    stage_num_heads: int = 2
+    num_layers: int = 2
+    vocab_size: int = 256
+    parameters: int | None = None
+    """Total the whole model must come to; None only counts."""
+    only: tuple[str, ...] = ()
+    """Names of the checks to run; empty means all."""
+
+
+DEFAULTS = VerifySettings()

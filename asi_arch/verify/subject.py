@@ -1,0 +1,116 @@
+"""The candidate under test: builds fresh layers, makes inputs, runs them."""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from asi_arch.train.layer import ContractError, build_layer, call_layer, candidate_code
+from asi_arch.verify.settings import VerifySettings
+
+
+@dataclass(frozen=True)
+class State:
+    """How a layer is set up: at its initial parameters or moved away, in eval or train mode."""
+
+    perturbed: bool = False
+    train: bool = False
+
+    def __str__(self) -> str:
+        parameters = "perturbed" if self.perturbed else "initial"
+        return f"{parameters} parameters, {'train' if self.train else 'eval'} mode"
+
+
+STATES = (State(), State(perturbed=True), State(train=True), State(perturbed=True, train=True))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A candidate's layer class and the settings it is examined at.
+
+    Every method is seeded, so the same call gives the same tensors. Whatever the candidate raises
+    becomes a ContractError.
+    """
+
+    layer: type[nn.Module]
+    settings: VerifySettings
+
+    def build(
+        self, state: State = State(), hidden_size: int | None = None, num_heads: int | None = None
+    ) -> nn.Module:
+        """Return a fresh layer in the given state."""
+        seed_all(self.settings.seed)
+        module = build_layer(
+            self.layer,
+            hidden_size or self.settings.hidden_size,
+            num_heads or self.settings.num_heads,
+        )
+        if state.perturbed:
+            _perturb(module, self.settings.seed)
+        return module.train(state.train)
+
+    def inputs(
+        self, batch: int, length: int, seed: int = 0, hidden_size: int | None = None
+    ) -> Tensor:
+        """Return standard normal hidden states [batch, length, hidden_size]."""
+        generator = torch.Generator().manual_seed(self.settings.seed + 1000 * (seed + 1))
+        return torch.randn(
+            batch, length, hidden_size or self.settings.hidden_size, generator=generator
+        )
+
+    def run(self, module: nn.Module, hidden_states: Tensor) -> Tensor:
+        """Return the output without a graph, from the same random state every time."""
+        with torch.no_grad():
+            return self.forward(module, hidden_states)
+
+    def forward(self, module: nn.Module, hidden_states: Tensor) -> Tensor:
+        """Return the output with its graph, from the same random state every time."""
+        seed_all(self.settings.seed)
+        name = self.layer.__module__
+        with candidate_code(f"forward on {shape_text(hidden_states)}", name):
+            output = call_layer(module, hidden_states)
+        if output.shape != hidden_states.shape or output.dtype != hidden_states.dtype:
+            raise ContractError(
+                f"the output of {shape_text(hidden_states)} {hidden_states.dtype} is "
+                f"{shape_text(output)} {output.dtype}",
+                hint="The output must have the shape [batch, length, hidden_size] and the dtype "
+                "of hidden_states.",
+            )
+        return output
+
+    def backward(self, loss: Tensor) -> None:
+        """Fill the gradients of everything `loss` depends on."""
+        if not loss.requires_grad:
+            raise ContractError(
+                "the output does not depend on any parameter through its graph",
+                hint="Do not detach the output or compute it under torch.no_grad().",
+            )
+        with candidate_code("backward", self.layer.__module__):
+            loss.backward()  # type: ignore[no-untyped-call]
+
+
+def seed_all(seed: int) -> None:
+    """Seed the random states of Python, NumPy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def shape_text(tensor: Tensor) -> str:
+    """Return the shape as `[2, 64, 64]`."""
+    return str(list(tensor.shape))
+
+
+def _perturb(module: nn.Module, seed: int) -> None:
+    """Move every parameter by a fifth of its scale, and by at least 0.05.
+
+    A leak behind a gate that starts at zero shows no other way.
+    """
+    generator = torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+            scale = float(parameter.float().square().mean().sqrt()) if parameter.numel() else 0.0
+            parameter.add_(noise, alpha=max(0.2 * scale, 0.05))
