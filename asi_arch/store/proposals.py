@@ -1,0 +1,144 @@
+"""What happens to an experiment before training: proposals, programs, findings."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from asi_arch.errors import UserError
+from asi_arch.records import Experiment, Finding, Program, Proposal, Status
+from asi_arch.store.columns import decode_number
+from asi_arch.store.experiments import find_experiment, saved, taken_proposal, to_proposal
+from asi_arch.store.tables import (
+    ComponentRow,
+    ExperimentProgramRow,
+    ExperimentRow,
+    FindingRow,
+    ProgramRow,
+    ProposalRow,
+)
+
+
+def save_proposal(session: Session, experiment_id: int, proposal: Proposal) -> Experiment:
+    """Take a proposal; an open one that differs counts as rejected."""
+    row = find_experiment(session, experiment_id)
+    taken = taken_proposal(row)
+    if taken is None or to_proposal(taken) != proposal:
+        if taken is not None:
+            taken.rejection = "replaced by a later proposal"
+        row.proposals.append(_to_proposal_row(proposal, attempt=len(row.proposals)))
+    row.status, row.name = Status.PROPOSED, proposal.name
+    return saved(session, row)
+
+
+def _to_proposal_row(proposal: Proposal, attempt: int) -> ProposalRow:
+    return ProposalRow(
+        attempt=attempt,
+        name=proposal.name,
+        motivation=proposal.motivation,
+        choices=proposal.choices,
+        components=[
+            ComponentRow(position=position, **part.model_dump(mode="json"))
+            for position, part in enumerate(proposal.components)
+        ],
+    )
+
+
+def reject_proposal(session: Session, experiment_id: int, reason: str) -> Experiment:
+    """Say why the taken proposal is not pursued; the experiment waits for another one.
+
+    Raises:
+        UserError: the experiment has no open proposal.
+    """
+    row = find_experiment(session, experiment_id)
+    taken = taken_proposal(row)
+    if taken is None:
+        raise UserError(f"experiment {experiment_id} has no proposal to reject")
+    taken.rejection = reason
+    row.status, row.round, row.program_hash = Status.SAMPLED, 0, None
+    return saved(session, row)
+
+
+def save_program(
+    session: Session, experiment_id: int, program: Program, round: int, fingerprint: str
+) -> Experiment:
+    """Make a program the current one of an experiment; programs of earlier rounds stay."""
+    row = find_experiment(session, experiment_id)
+    session.merge(ProgramRow(hash=program.hash, source=program.source, fingerprint=fingerprint))
+    session.flush()
+    session.merge(
+        ExperimentProgramRow(
+            experiment_id=experiment_id,
+            attempt=sum(proposal.rejection is not None for proposal in row.proposals),
+            round=round,
+            program_hash=program.hash,
+        )
+    )
+    row.status, row.round, row.program_hash = Status.IMPLEMENTED, round, program.hash
+    return saved(session, row)
+
+
+def list_programs(session: Session, experiment_id: int) -> list[Program]:
+    """Return every program an experiment had, in order."""
+    find_experiment(session, experiment_id)
+    sources = (
+        select(ProgramRow.source)
+        .join(ExperimentProgramRow, ExperimentProgramRow.program_hash == ProgramRow.hash)
+        .where(ExperimentProgramRow.experiment_id == experiment_id)
+        .order_by(ExperimentProgramRow.attempt, ExperimentProgramRow.round)
+    )
+    return [Program(source=source) for source in session.scalars(sources)]
+
+
+def find_twin(
+    session: Session, campaign_id: int, fingerprint: str, before_number: int
+) -> int | None:
+    """Return the baseline or earlier candidate whose current program has this fingerprint."""
+    same = (
+        select(ExperimentRow.id)
+        .join(ProgramRow, ProgramRow.hash == ExperimentRow.program_hash)
+        .where(ExperimentRow.campaign_id == campaign_id, ProgramRow.fingerprint == fingerprint)
+        .where((ExperimentRow.kind == "baseline") | (ExperimentRow.number < before_number))
+        .order_by(ExperimentRow.kind, ExperimentRow.number)
+    )
+    return session.scalars(same).first()
+
+
+def save_findings(
+    session: Session, experiment_id: int, round: int, findings: Sequence[Finding], verified: bool
+) -> Experiment:
+    """Record the checks of one round, in place of earlier ones of that round."""
+    row = find_experiment(session, experiment_id)
+    session.execute(delete(FindingRow).filter_by(experiment_id=experiment_id, round=round))
+    for position, finding in enumerate(findings):
+        fields = finding.model_dump(exclude={"check"})
+        session.add(
+            FindingRow(
+                experiment_id=experiment_id,
+                round=round,
+                position=position,
+                check_name=finding.check,
+                **fields,
+            )
+        )
+    if verified:
+        row.status = Status.VERIFIED
+    return saved(session, row)
+
+
+def list_findings(session: Session, experiment_id: int) -> list[tuple[int, Finding]]:
+    """Return each round's findings in order, with the round."""
+    find_experiment(session, experiment_id)
+    rows = select(FindingRow).where(FindingRow.experiment_id == experiment_id)
+    rows = rows.order_by(FindingRow.round, FindingRow.position)
+    return [(row.round, _to_finding(row)) for row in session.scalars(rows)]
+
+
+def _to_finding(row: FindingRow) -> Finding:
+    return Finding(
+        check=row.check_name,
+        passed=row.passed,
+        measured={name: decode_number(value) for name, value in row.measured.items()},
+        evidence=row.evidence,
+        hint=row.hint,
+    )

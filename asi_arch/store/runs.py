@@ -1,0 +1,120 @@
+"""Training runs with their curves and scores."""
+
+import math
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from asi_arch.records import Measurement, MetricPoint, Run, Score
+from asi_arch.store.campaigns import find_campaign
+from asi_arch.store.experiments import find_experiment
+from asi_arch.store.tables import ExperimentRow, MetricRow, RunRow, ScoreRow
+
+
+def save_run(session: Session, experiment_id: int, measurement: Measurement) -> Run:
+    """Record a training; one whose loss is not finite has failed. A run once saved stays."""
+    known = _find(session, experiment_id, measurement.stage, measurement.seed)
+    if known is not None:
+        return _to_run(known)
+    loss = measurement.loss
+    diverged = loss is not None and not math.isfinite(loss)
+    row = RunRow(
+        experiment_id=experiment_id,
+        status="failed" if diverged else "complete",
+        reason=f"the held-out loss is {loss}" if diverged else "",
+        metrics=[
+            MetricRow(position=position, **point.model_dump())
+            for position, point in enumerate(measurement.curve)
+        ],
+        scores=[
+            ScoreRow(position=position, **score.model_dump())
+            for position, score in enumerate(measurement.scores)
+        ],
+        **measurement.model_dump(exclude={"curve", "scores"}),
+    )
+    return _add(session, row)
+
+
+def save_failed_run(
+    session: Session, experiment_id: int, stage: str, seed: int, reason: str
+) -> Run:
+    """Record why a training gave no measurement. A run once saved stays."""
+    known = _find(session, experiment_id, stage, seed)
+    if known is not None:
+        return _to_run(known)
+    row = RunRow(
+        experiment_id=experiment_id, stage=stage, seed=seed, status="failed", reason=reason
+    )
+    return _add(session, row)
+
+
+def list_runs(
+    session: Session, campaign_id: int, stage: str | None, experiment_id: int | None
+) -> list[Run]:
+    """Return the runs of a campaign by experiment, stage and seed."""
+    find_campaign(session, campaign_id)
+    rows = select(RunRow).join(ExperimentRow).where(ExperimentRow.campaign_id == campaign_id)
+    if stage is not None:
+        rows = rows.where(RunRow.stage == stage)
+    if experiment_id is not None:
+        rows = rows.where(RunRow.experiment_id == experiment_id)
+    rows = rows.order_by(RunRow.experiment_id, RunRow.stage, RunRow.seed)
+    rows = rows.options(selectinload(RunRow.metrics), selectinload(RunRow.scores))
+    return [_to_run(row) for row in session.scalars(rows)]
+
+
+def _find(session: Session, experiment_id: int, stage: str, seed: int) -> RunRow | None:
+    find_experiment(session, experiment_id)
+    same = select(RunRow).filter_by(experiment_id=experiment_id, stage=stage, seed=seed)
+    return session.scalars(same).one_or_none()
+
+
+def _add(session: Session, row: RunRow) -> Run:
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return _to_run(row)
+
+
+def _to_run(row: RunRow) -> Run:
+    return Run(
+        id=row.id,
+        experiment_id=row.experiment_id,
+        stage=row.stage,
+        seed=row.seed,
+        status=row.status,
+        reason=row.reason,
+        measurement=_to_measurement(row) if row.status == "complete" else None,
+    )
+
+
+def _to_measurement(row: RunRow) -> Measurement:
+    return Measurement.model_validate(
+        {
+            **{name: getattr(row, name) for name in _PLAIN},
+            "seconds": _number(row.seconds),
+            "tokens_per_second": _number(row.tokens_per_second),
+            "curve": [
+                MetricPoint(step=point.step, tokens=point.tokens, loss=_number(point.loss))
+                for point in row.metrics
+            ],
+            "scores": [_to_score(score) for score in row.scores],
+        }
+    )
+
+
+_PLAIN = Measurement.model_fields.keys() - {"seconds", "tokens_per_second", "curve", "scores"}
+
+
+def _to_score(row: ScoreRow) -> Score:
+    return Score(
+        benchmark=row.benchmark,
+        metric=row.metric,
+        value=_number(row.value),
+        error=row.error,
+        n=row.n,
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,74 @@
+"""What a campaign draws on: its data set and the knowledge base."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from asi_arch.records import Dataset, Document, Entry
+from asi_arch.store.campaigns import find_campaign
+from asi_arch.store.tables import DatasetRow, DocumentRow, KnowledgeRow
+
+
+def save_dataset(session: Session, campaign_id: int, dataset: Dataset) -> None:
+    """Say what a campaign trains on; campaigns on the same data share one row."""
+    campaign = find_campaign(session, campaign_id)
+    key = dataset.model_dump(exclude={"documents", "references"})
+    row = session.scalars(select(DatasetRow).filter_by(**key)).one_or_none()
+    if row is None:
+        row = DatasetRow(
+            **key,
+            reference_losses=dataset.references,
+            documents=[
+                DocumentRow(position=position, **document.model_dump())
+                for position, document in enumerate(dataset.documents)
+            ],
+        )
+        session.add(row)
+        session.flush()
+    campaign.dataset_id = row.id
+
+
+def get_dataset(session: Session, campaign_id: int) -> Dataset | None:
+    """Return what a campaign trains on, None before it is known."""
+    row = session.get(DatasetRow, find_campaign(session, campaign_id).dataset_id or 0)
+    return None if row is None else _to_dataset(row)
+
+
+def _to_dataset(row: DatasetRow) -> Dataset:
+    return Dataset(
+        name=row.name,
+        sha256=row.sha256,
+        train_tokens=row.train_tokens,
+        heldout_tokens=row.heldout_tokens,
+        references=row.reference_losses,
+        documents=tuple(
+            Document(
+                path=document.path, split=document.split, size=document.size, sha256=document.sha256
+            )
+            for document in row.documents
+        ),
+    )
+
+
+def save_knowledge(session: Session, entries: Sequence[Entry]) -> None:
+    """Add entries to the knowledge base; those of a known id are replaced."""
+    for entry in entries:
+        session.merge(KnowledgeRow(**entry.model_dump(mode="json")))
+
+
+def list_knowledge(session: Session) -> list[Entry]:
+    """Return the knowledge base by id."""
+    rows = session.scalars(select(KnowledgeRow).order_by(KnowledgeRow.id))
+    return [
+        Entry(
+            id=row.id,
+            title=row.title,
+            authors=row.authors,
+            year=row.year,
+            tags=tuple(row.tags),
+            related=tuple(row.related),
+            text=row.text,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,286 @@
+"""The tables as typed SQLAlchemy models; `db/migrations` creates them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from asi_arch.store.columns import CleanText, Json, Number, UtcTime, now
+
+Id = Annotated[int, mapped_column(primary_key=True)]
+Big = Annotated[int, mapped_column(BigInteger)]
+BigOrNone = Annotated[int | None, mapped_column(BigInteger)]
+Created = Annotated[datetime, mapped_column(default=now)]
+CampaignId = Annotated[int, mapped_column(ForeignKey("campaigns.id"))]
+ExperimentId = Annotated[int, mapped_column(ForeignKey("experiments.id"))]
+RunKey = Annotated[int, mapped_column(ForeignKey("runs.id"), primary_key=True)]
+
+
+class Row(DeclarativeBase):
+    """Base of all rows."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        str: CleanText,
+        float: Number,
+        datetime: UtcTime,
+        dict[str, Any]: Json,
+        list[Any]: Json,
+    }
+
+
+class DatasetRow(Row):
+    """What campaigns train on; `reference_losses` are those of trivial models, nats per token."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (UniqueConstraint("sha256", "name", "train_tokens", "heldout_tokens"),)
+    id: Mapped[Id]
+    name: Mapped[str]
+    sha256: Mapped[str]
+    train_tokens: Mapped[Big]
+    heldout_tokens: Mapped[Big]
+    reference_losses: Mapped[dict[str, Any]]
+    documents: Mapped[list["DocumentRow"]] = relationship(order_by="DocumentRow.position")
+
+
+class DocumentRow(Row):
+    """One file of a data set."""
+
+    __tablename__ = "documents"
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str]
+    split: Mapped[str]
+    size: Mapped[Big]
+    sha256: Mapped[str]
+
+
+class CampaignRow(Row):
+    """One search."""
+
+    __tablename__ = "campaigns"
+    id: Mapped[Id]
+    name: Mapped[str]
+    seed: Mapped[Big]
+    status: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="")
+    config: Mapped[dict[str, Any]]
+    folder: Mapped[str]
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    conclusion: Mapped[dict[str, Any] | None]
+    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("datasets.id"))
+    created: Mapped[Created]
+
+
+class ProgramRow(Row):
+    """Source text by content hash; programs of the same meaning share a fingerprint."""
+
+    __tablename__ = "programs"
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    fingerprint: Mapped[str] = mapped_column(index=True)
+
+
+class ExperimentRow(Row):
+    """A candidate or a baseline; `program_hash` is its current program."""
+
+    __tablename__ = "experiments"
+    __table_args__ = (UniqueConstraint("campaign_id", "kind", "number"),)
+    id: Mapped[Id]
+    campaign_id: Mapped[CampaignId]
+    number: Mapped[int]
+    kind: Mapped[str]
+    status: Mapped[str]
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("experiments.id"), index=True)
+    name: Mapped[str]
+    round: Mapped[int] = mapped_column(default=0)
+    fitness: Mapped[float | None]
+    reason: Mapped[str] = mapped_column(default="")
+    program_hash: Mapped[str | None] = mapped_column(ForeignKey("programs.hash"), index=True)
+    created: Mapped[Created]
+    updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    inspirations: Mapped[list["InspirationRow"]] = relationship(
+        foreign_keys="InspirationRow.experiment_id", order_by="InspirationRow.position"
+    )
+    proposals: Mapped[list["ProposalRow"]] = relationship(order_by="ProposalRow.attempt")
+    program: Mapped[ProgramRow | None] = relationship()
+    analysis: Mapped["AnalysisRow | None"] = relationship()
+
+
+class InspirationRow(Row):
+    """A reference that was shown when an experiment was proposed."""
+
+    __tablename__ = "inspirations"
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    reference_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), index=True)
+
+
+class ExperimentProgramRow(Row):
+    """Every program an experiment ever had; `attempt` counts proposals, `round` repairs."""
+
+    __tablename__ = "experiment_programs"
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    program_hash: Mapped[str] = mapped_column(ForeignKey("programs.hash"), index=True)
+
+
+class ProposalRow(Row):
+    """An idea for an experiment; it was taken when `rejection` is NULL."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (UniqueConstraint("experiment_id", "attempt"),)
+    id: Mapped[Id]
+    experiment_id: Mapped[ExperimentId]
+    attempt: Mapped[int]
+    name: Mapped[str]
+    motivation: Mapped[str]
+    choices: Mapped[dict[str, Any]]
+    rejection: Mapped[str | None]
+    created: Mapped[Created]
+    components: Mapped[list["ComponentRow"]] = relationship(order_by="ComponentRow.position")
+
+
+class ComponentRow(Row):
+    """One part of a proposal and where its idea comes from."""
+
+    __tablename__ = "components"
+    proposal_id: Mapped[int] = mapped_column(ForeignKey("proposals.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    category: Mapped[str]
+    origin: Mapped[str]
+    citations: Mapped[list[Any]]
+    description: Mapped[str]
+
+
+class FindingRow(Row):
+    """The outcome of one check of one repair round."""
+
+    __tablename__ = "findings"
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    check_name: Mapped[str]
+    passed: Mapped[bool]
+    measured: Mapped[dict[str, Any]]
+    evidence: Mapped[str]
+    hint: Mapped[str]
+
+
+class RunRow(Row):
+    """One training; the measured columns are NULL when it failed before measuring them."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "stage", "seed"),
+        Index("ix_runs_stage", "stage"),
+    )
+    id: Mapped[Id]
+    experiment_id: Mapped[ExperimentId]
+    stage: Mapped[str]
+    seed: Mapped[Big]
+    status: Mapped[str]
+    reason: Mapped[str]
+    parameters: Mapped[BigOrNone]
+    non_embedding: Mapped[BigOrNone]
+    mlp_width: Mapped[int | None]
+    tokens: Mapped[BigOrNone]
+    loss: Mapped[float | None]
+    loss_error: Mapped[float | None]
+    seconds: Mapped[float | None]
+    tokens_per_second: Mapped[float | None]
+    memory_bytes: Mapped[BigOrNone]
+    heldout: Mapped[list[Any] | None]
+    created: Mapped[Created]
+    metrics: Mapped[list["MetricRow"]] = relationship(order_by="MetricRow.position")
+    scores: Mapped[list["ScoreRow"]] = relationship(order_by="ScoreRow.position")
+
+
+class MetricRow(Row):
+    """One point of a training curve; a loss that is not finite is NULL."""
+
+    __tablename__ = "metrics"
+    run_id: Mapped[RunKey]
+    position: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int]
+    tokens: Mapped[Big]
+    loss: Mapped[float | None]
+
+
+class ScoreRow(Row):
+    """One measured number beside the loss; a value that is not finite is NULL."""
+
+    __tablename__ = "scores"
+    __table_args__ = (Index("ix_scores_benchmark_metric", "benchmark", "metric"),)
+    run_id: Mapped[RunKey]
+    position: Mapped[int] = mapped_column(primary_key=True)
+    benchmark: Mapped[str]
+    metric: Mapped[str]
+    value: Mapped[float | None]
+    error: Mapped[float | None]
+    n: Mapped[int]
+
+
+class AnalysisRow(Row):
+    """What an Analyst concluded."""
+
+    __tablename__ = "analyses"
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    summary: Mapped[str]
+    kept: Mapped[list[Any]]
+    dropped: Mapped[list[Any]]
+
+
+class CallRow(Row):
+    """One answered question to a language model."""
+
+    __tablename__ = "calls"
+    id: Mapped[Id]
+    request_key: Mapped[str] = mapped_column(unique=True)
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), index=True)
+    role: Mapped[str]
+    task: Mapped[str]
+    attempt: Mapped[int]
+    model: Mapped[str]
+    prompt: Mapped[list[Any]]
+    reply: Mapped[str]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    cost: Mapped[float | None]
+    seconds: Mapped[float | None]
+    created: Mapped[Created]
+
+
+class KnowledgeRow(Row):
+    """One entry of the knowledge base."""
+
+    __tablename__ = "knowledge"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    authors: Mapped[str]
+    year: Mapped[int]
+    tags: Mapped[list[Any]]
+    related: Mapped[list[Any]]
+    text: Mapped[str]
+
+
+class EventRow(Row):
+    """Something that happened, for the log."""
+
+    __tablename__ = "events"
+    id: Mapped[Id]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiments.id"))
+    kind: Mapped[str]
+    message: Mapped[str]
+    created: Mapped[Created]
