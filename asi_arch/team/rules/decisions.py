@@ -147,7 +147,7 @@ CONV = Decision(
         Value(
             "qk4",
             "Short causal convolutions over four tokens prepare queries and keys.",
-            ("2212.14052", "2404.05892"),
+            ("2212.14052",),
             "Conv",
         ),
         Value(
@@ -170,14 +170,14 @@ GATE = Decision(
     "gating",
     (
         Value("none"),
-        Value("sigmoid", "A sigmoid gate scales every channel read.", ("2510.26692", "2305.13048")),
+        Value("sigmoid", "A sigmoid gate scales every channel read.", ("2505.06708", "2305.13048")),
         Value("silu", "A SiLU gate scales every channel read.", ("2307.08621", "2002.05202")),
         Value(
             "low_rank",
             "A sigmoid gate of low rank scales every channel read.",
             ("2510.26692", "2503.14456"),
         ),
-        Value("head", "One sigmoid gate per head scales what is read.", ("2409.07146",)),
+        Value("head", "One sigmoid gate per head scales what is read.", ("2505.06708",)),
     ),
 )
 

@@ -1,0 +1,109 @@
+"""Ask a language model until its answer is valid, a bounded number of times, paying once."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from asi_arch.errors import BackendError
+from asi_arch.interfaces import Backend, Ledger
+from asi_arch.records import Message, Reply, Request
+
+ATTEMPTS = 3
+_SHOWN = 20_000  # characters of a refused reply that go back to the model
+_STARTS = 50  # opening braces tried as the start of the answer
+
+A = TypeVar("A", bound=BaseModel)
+
+
+class AnswerRefused(BackendError):
+    """No attempt gave an acceptable answer; `answer` is the last one that was at least valid."""
+
+    def __init__(self, message: str, answer: BaseModel | None) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
+async def ask(
+    backend: Backend, ledger: Ledger, request: Request, check: Callable[[A], str]
+) -> A:
+    """Return a valid answer to `request`, of its answer type.
+
+    A stored reply is used before the model is asked, and a new reply is stored before it is used.
+    `check` returns what is wrong with an answer, or an empty string.
+
+    Raises:
+        AnswerRefused: no answer was acceptable in three attempts.
+        BackendError: the model could not be reached.
+    """
+    question, problem, valid = request, "", None
+    for _ in range(ATTEMPTS):
+        reply = ledger.find_reply(question)
+        if reply is None:
+            reply = _clean(await backend.complete(question))
+            ledger.save_reply(question, reply)
+        answer, problem = read_answer(reply.text, question.answer_type)
+        if answer is not None:
+            valid = cast(A, answer)
+            problem = check(valid)
+            if not problem:
+                return valid
+        question = _again(request, question.attempt + 1, reply, problem)
+    raise AnswerRefused(
+        f"{request.role} gave no usable answer to {request.task!r} in {ATTEMPTS} attempts: "
+        f"{problem}",
+        valid,
+    )
+
+
+def read_answer(text: str, answer_type: type[BaseModel]) -> tuple[BaseModel | None, str]:
+    """Find the answer in a reply, with or without prose and code fences round its JSON.
+
+    Text without any JSON goes to the answer type as it is. Returns the answer or the problem.
+    """
+    problem = ""
+    for value in [*_objects(text), text]:
+        try:
+            return answer_type.model_validate(value), ""
+        except ValidationError as error:
+            problem = problem or _explain(error)
+    return None, problem
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects in the text, the outermost first; raw line breaks are let pass."""
+    decoder = json.JSONDecoder(strict=False)
+    start = text.find("{")
+    for _ in range(_STARTS):
+        if start < 0:
+            return
+        end = start + 1
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict):
+            yield value
+        start = text.find("{", end)
+
+
+def _explain(error: ValidationError) -> str:
+    if any(not item["loc"] and item["type"] == "model_type" for item in error.errors()):
+        return "the reply holds no complete JSON object."
+    parts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5]]
+    return "the JSON does not fit: " + "; ".join(parts) + "."
+
+
+def _again(request: Request, attempt: int, reply: Reply, problem: str) -> Request:
+    """The first question with the refused reply and the reason behind it."""
+    refused = Message(role="assistant", content=reply.text[:_SHOWN] or "(nothing)")
+    reason = f"This answer cannot be used: {problem}\nSend one corrected JSON object, nothing else."
+    messages = (*request.messages, refused, Message(role="user", content=reason))
+    return request.model_copy(update={"messages": messages, "attempt": attempt})
+
+
+def _clean(reply: Reply) -> Reply:
+    """Drop what databases cannot store: NUL characters and lone surrogates."""
+    text = reply.text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return reply.model_copy(update={"text": text})

@@ -1,0 +1,145 @@
+"""What the outcomes so far say about each design decision: a Bayesian linear regression."""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asi_arch.records import Outcome
+from asi_arch.team.rules.space import SPACE
+
+Array = NDArray[np.float64]
+
+_COLUMNS = {
+    answer: i
+    for i, answer in enumerate((d.name, option) for d in SPACE.values() for option in d.options)
+}
+_PRIOR_VARIANCES = (0.02, 0.05, 0.1, 0.2, 0.5)
+_NOISE_VARIANCES = (0.05, 0.1, 0.2, 0.4, 0.8)
+_INTERCEPT_VARIANCE = 9.0
+_FAILURE_WEIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How much better one value of a decision is than another, in units of fitness.
+
+    `with_new` and `with_old` are the experiments with a fitness that had the one and the other.
+    """
+
+    mean: float
+    sd: float
+    with_new: tuple[int, ...]
+    with_old: tuple[int, ...]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether outcomes, and not the prior alone, say that the new value is better."""
+        seen = len(self.with_new) >= 2 and len(self.with_old) >= 1
+        return seen and self.mean > 0.5 * self.sd
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The posterior over the effect of every value of every decision.
+
+    `mean` and `root` (a square root of the covariance) are in standard deviations of the fitness,
+    `scale` is that standard deviation, `prior_sd` the spread of an effect before any outcome.
+    """
+
+    mean: Array
+    root: Array
+    scale: float
+    prior_sd: float
+    scored: tuple[Outcome, ...]
+
+    def sample(self, rng: np.random.Generator) -> Array:
+        """Draw one plausible set of effects (Thompson sampling)."""
+        return self.mean + self.root @ rng.standard_normal(len(self.mean))
+
+    def contrast(self, decision: str, old: str, new: str) -> Contrast:
+        """Return the measured difference between two values of a decision."""
+        row = np.zeros(len(self.mean))
+        row[_COLUMNS[decision, new]] += 1
+        row[_COLUMNS[decision, old]] -= 1
+        return Contrast(
+            mean=float(row @ self.mean) * self.scale,
+            sd=float(np.linalg.norm(row @ self.root)) * self.scale,
+            with_new=tuple(o.experiment_id for o in self.scored if o.choices.get(decision) == new),
+            with_old=tuple(o.experiment_id for o in self.scored if o.choices.get(decision) == old),
+        )
+
+    def doubt(self, decision: str, old: str, new: str) -> float:
+        """Return how open a difference still is: 1 before any outcome, 0 when it is known."""
+        return self.contrast(decision, old, new).sd / (math.sqrt(2) * self.prior_sd * self.scale)
+
+
+def encode(choices: Mapping[str, str]) -> Array:
+    """Return the one-hot row of a design, with a last column of one for the intercept."""
+    row = np.zeros(len(_COLUMNS) + 1)
+    row[[_COLUMNS[item] for item in choices.items()]] = 1
+    row[-1] = 1
+    return row
+
+
+def fit(history: Iterable[Outcome]) -> Effects:
+    """Fit the effects of all decisions to the outcomes that carry choices.
+
+    Fitness is cut at three robust standard deviations from the median, so that one diverged
+    candidate does not hide everything else. A rejected or failed candidate has no fitness: it
+    counts as the worst one seen, at half weight, because it shows that its design is bad but not
+    how bad. The prior's width and the noise are those of highest marginal likelihood on a grid.
+    """
+    known = [o for o in history if o.choices]
+    scored = tuple(o for o in known if _has_fitness(o))
+    failed = [o for o in known if o.status.is_finished and not _has_fitness(o)]
+    values = _cut_tails(np.array([o.fitness for o in scored], dtype=float))
+    worst = float(values.min()) if len(values) else 0.0
+    y = np.concatenate([values, np.full(len(failed), worst)])
+    weights = np.sqrt([1.0] * len(scored) + [_FAILURE_WEIGHT] * len(failed))
+    scale = float(y.std()) if len(y) > 1 and y.std() > 0 else 1.0
+    rows = np.array([encode(o.choices) for o in [*scored, *failed]])
+    x = rows.reshape(len(y), len(_COLUMNS) + 1) * weights[:, None]
+    y = (y - (y.mean() if len(y) else 0.0)) / scale * weights
+    mean, root, prior_variance = _posterior(x, y)
+    return Effects(mean, root, scale, math.sqrt(prior_variance), scored)
+
+
+def _has_fitness(outcome: Outcome) -> bool:
+    return outcome.fitness is not None and math.isfinite(outcome.fitness)
+
+
+def _cut_tails(values: Array) -> Array:
+    if len(values) < 4:
+        return values
+    middle = np.median(values)
+    width = 3 * 1.4826 * np.median(np.abs(values - middle))
+    return np.clip(values, middle - width, middle + width) if width > 0 else values
+
+
+def _posterior(x: Array, y: Array) -> tuple[Array, Array, float]:
+    """Return mean and covariance root of the most likely prior and noise, and that prior."""
+    grid = itertools.product(_PRIOR_VARIANCES, _NOISE_VARIANCES)
+    prior, noise = (
+        max(grid, key=lambda pair: _log_evidence(x, y, *pair)) if len(y) > 1 else (0.1, 0.4)
+    )
+    precision = x.T @ x / noise + np.diag(_prior_precision(prior, x.shape[1]))
+    root = np.linalg.inv(np.linalg.cholesky(precision)).T
+    return root @ (root.T @ (x.T @ y)) / noise, root, prior
+
+
+def _prior_precision(variance: float, size: int) -> Array:
+    return np.array([1 / variance] * (size - 1) + [1 / _INTERCEPT_VARIANCE])
+
+
+def _log_evidence(x: Array, y: Array, prior: float, noise: float) -> float:
+    """Log marginal likelihood of y, up to a constant (Bishop 2006, eq. 3.86)."""
+    diagonal = _prior_precision(prior, x.shape[1])
+    precision = x.T @ x / noise + np.diag(diagonal)
+    projected = x.T @ y / noise
+    fit_term = y @ y / noise - projected @ np.linalg.solve(precision, projected)
+    log_det = np.linalg.slogdet(precision)[1] - np.log(diagonal).sum() + len(y) * math.log(noise)
+    return float(-0.5 * (fit_term + log_det))

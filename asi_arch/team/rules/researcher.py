@@ -1,0 +1,102 @@
+"""The rule-based Researcher: it learns from the outcomes which changes pay, and says why."""
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from asi_arch.errors import UserError
+from asi_arch.records import Context, Experiment, Proposal
+from asi_arch.team.rules.effects import Array, Effects, encode, fit
+from asi_arch.team.rules.literature import find_rule
+from asi_arch.team.rules.moves import Move, moves
+from asi_arch.team.rules.origins import explain
+from asi_arch.team.rules.render import read_design
+from asi_arch.team.rules.space import BASELINES, Design, draw
+
+_CANDIDATES = 64
+_RULE_BONUS = 1.0
+
+
+class RuleResearcher:
+    """Mutates and recombines the parent; Thompson sampling on measured effects chooses."""
+
+    async def propose(self, context: Context) -> Proposal:
+        """Return the candidate of highest sampled worth that was not tried before."""
+        rng = _generator(context)
+        parent = design_of(context.parent)
+        references = [design_of(e) for e in context.references if _has_design(e)]
+        effects = fit(context.history)
+        sample = effects.sample(rng)
+        fresh = _untried(context, moves(parent, references, rng))
+        best = max(
+            itertools.islice(fresh, _CANDIDATES),
+            key=lambda move: _worth(parent, move.design, effects, sample),
+        )
+        return explain(context.parent, parent, best, effects)
+
+
+class RandomResearcher:
+    """Draws designs uniformly from the space: the control for every other Researcher."""
+
+    async def propose(self, context: Context) -> Proposal:
+        """Return a design drawn by chance that was not tried before."""
+        rng = _generator(context)
+        draws = (Move("fresh", draw(rng)) for _ in itertools.count())
+        return explain(
+            context.parent, design_of(context.parent), next(_untried(context, draws)), fit(())
+        )
+
+
+def design_of(experiment: Experiment) -> Design:
+    """Return the design of an experiment, as it was after repairs.
+
+    An experiment that is not of this space starts from the baseline of its name, and any other
+    from gated DeltaNet.
+    """
+    if not _has_design(experiment):
+        name = "".join(letter for letter in experiment.name.lower() if letter.isalnum())
+        matches = (d for key, d in BASELINES.items() if key.replace("_", "") == name)
+        return next(matches, BASELINES["gated_deltanet"])
+    assert experiment.proposal is not None
+    proposed = Design.from_choices(experiment.proposal.choices)
+    try:
+        return read_design(experiment.program.source) if experiment.program else proposed
+    except UserError:
+        return proposed
+
+
+def _has_design(experiment: Experiment) -> bool:
+    return experiment.proposal is not None and bool(experiment.proposal.choices)
+
+
+def _generator(context: Context) -> np.random.Generator:
+    """Return a generator that depends on nothing but the context."""
+    key = f"{context.seed}/{context.number}/{len(context.rejections)}"
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]))
+
+
+def _untried(context: Context, candidates: Iterator[Move]) -> Iterator[Move]:
+    """Leave out baselines, designs in the history and those whose name was turned down."""
+    tried = {Design.from_choices(o.choices) for o in context.history if o.choices}
+    tried |= set(BASELINES.values())
+    refused = " ".join(context.rejections)
+    return (
+        move
+        for move in candidates
+        if move.design not in tried and move.design.class_name not in refused
+    )
+
+
+def _worth(parent: Design, design: Design, effects: Effects, sample: Array) -> float:
+    """Return the sampled fitness of a design and what the literature expects of its changes.
+
+    A rule counts as one prior standard deviation, less and less as outcomes replace it.
+    """
+    worth = float(encode(design) @ sample)
+    for name in design.changes(parent):
+        if find_rule(parent, name, design[name]):
+            doubt = effects.doubt(name, parent[name], design[name])
+            worth += _RULE_BONUS * effects.prior_sd * doubt
+    return worth
