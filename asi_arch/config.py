@@ -4,14 +4,15 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asi_arch.errors import UserError
 from asi_arch.records import Limits, RoleSettings
 
 PRESETS = Path(__file__).parent / "presets"
+_CHANGEABLE = ("budget", "jobs")
 
 
 class _Section(BaseModel):
@@ -28,14 +29,11 @@ class Budget(_Section):
 
 
 class Jobs(_Section):
-    """How much runs at once; the results of an experiment do not depend on it."""
+    """How much runs at once; no result depends on it."""
 
     llm: int = Field(2, ge=1, description="language model calls")
     verify: int = Field(1, ge=1, description="verification jobs")
     train: int = Field(2, ge=1, description="training jobs")
-    ahead: int = Field(
-        2, ge=1, description="experiments prepared beyond those that fill the training slots"
-    )
 
 
 class Data(_Section):
@@ -64,6 +62,12 @@ class Probe(_Section):
         0.0, ge=0, le=1, description="gate: below it the experiment ends here"
     )
 
+    @model_validator(mode="after")
+    def _write_every_key(self) -> Self:
+        if self.writes < self.keys:
+            raise ValueError(f"writes = {self.writes} must be at least keys = {self.keys}")
+        return self
+
 
 class Stage(_Section):
     """A model size, a token budget, seeds, an evaluation, and the gate that leads into it."""
@@ -84,7 +88,16 @@ class Stage(_Section):
     heldout_windows: int = Field(256, ge=2, description="held-out sequences scored after training")
     top: int = Field(1, ge=0, description="gate: so many best candidates come here")
     min_fitness: float | None = Field(None, description="gate: and only from this fitness on")
-    baselines: int = Field(2, ge=0, description="so many strongest baselines come here")
+    baselines: int = Field(2, ge=1, description="so many strongest baselines come here")
+
+    @model_validator(mode="after")
+    def _at_least_one_step(self) -> Self:
+        if self.steps < 1:
+            raise ValueError(
+                f"tokens = {self.tokens} is less than one step of batch_size x length = "
+                f"{self.batch_size * self.length} tokens"
+            )
+        return self
 
     @property
     def steps(self) -> int:
@@ -96,9 +109,18 @@ class Search(_Section):
     """How parents and references are drawn from the pool (defaults of arXiv 2507.18074)."""
 
     sampler: Literal["top", "random"] = "top"
+    roots: tuple[str, ...] = Field(
+        ("deltanet", "gated_deltanet"), min_length=1, description="baselines that may be parents"
+    )
     pool: int = Field(50, ge=1, description="best experiments kept as candidates for sampling")
     parents: int = Field(10, ge=1, description="a parent is one of the first so many")
     references: int = Field(4, ge=0, description="how many others are shown")
+    in_flight: int | None = Field(
+        None,
+        ge=1,
+        description="experiments under way at once, which do not see each other's results; "
+        "not given: two more than training jobs, so that a slot finds its next job ready",
+    )
     repairs: int = Field(2, ge=0, description="rounds of repair after a failed verification")
     proposals: int = Field(3, ge=1, description="tries for an idea that is not in the database yet")
 
@@ -109,9 +131,7 @@ class Config(_Section):
     name: str = "campaign"
     seed: int = 0
     team: Literal["rules", "random", "llm"] = "rules"
-    baselines: tuple[str, ...] = Field(
-        ("transformer", "deltanet", "gated_deltanet"), min_length=1
-    )
+    baselines: tuple[str, ...] = Field(("transformer", "deltanet", "gated_deltanet"), min_length=1)
     budget: Budget = Budget()
     jobs: Jobs = Jobs()
     data: Data = Data()
@@ -122,6 +142,43 @@ class Config(_Section):
     verify_limits: Limits = Limits(seconds=120)
     train_limits: Limits = Limits(seconds=3600)
     roles: dict[Literal["researcher", "engineer", "analyst"], RoleSettings] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """How many experiments may be under way at once."""
+        return self.search.in_flight or self.jobs.train + 2
+
+    def settled(self) -> Self:
+        """Return this configuration with nothing left that depends on another value."""
+        search = self.search.model_copy(update={"in_flight": self.in_flight})
+        return self.model_copy(update={"search": search})
+
+    @model_validator(mode="after")
+    def _noise_can_be_measured(self) -> Self:
+        if len(self.baselines) < 2 or len(self.explore.baseline_seeds) < 2:
+            raise ValueError(
+                "the noise floor needs at least two baselines and two explore.baseline_seeds"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_can_be_paired(self) -> Self:
+        if not set(self.explore.seeds) <= set(self.explore.baseline_seeds):
+            raise ValueError(
+                f"explore.seeds = {list(self.explore.seeds)} must be among explore.baseline_seeds "
+                f"= {list(self.explore.baseline_seeds)}, so that runs can be compared seed by seed"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _roots_are_baselines(self) -> Self:
+        unknown = sorted(set(self.search.roots) - set(self.baselines))
+        if unknown:
+            raise ValueError(
+                f"search.roots names {', '.join(unknown)}; it must name some of the baselines "
+                f"{', '.join(self.baselines)}"
+            )
+        return self
 
 
 def preset_names() -> list[str]:
@@ -145,6 +202,23 @@ def load_config(
     return parse_config(values)
 
 
+def changed_config(config: Config, settings: Iterable[str]) -> Config:
+    """Return the configuration with settings that do not touch what is being measured.
+
+    Raises:
+        UserError: a key other than those of `budget` and `jobs`, or a value out of range.
+    """
+    values = config.model_dump(mode="json")
+    for setting in settings:
+        if setting.partition(".")[0] not in _CHANGEABLE:
+            raise UserError(
+                f"--set {setting} would change what this campaign measures; "
+                f"only these may change: {', '.join(_changeable_keys())}"
+            )
+        _merge(values, _parse_setting(setting))
+    return parse_config(values)
+
+
 def parse_config(values: Mapping[str, Any]) -> Config:
     """Return the configuration with these values.
 
@@ -155,6 +229,10 @@ def parse_config(values: Mapping[str, Any]) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         raise UserError(_explain(error)) from error
+
+
+def _changeable_keys() -> list[str]:
+    return [f"{name}.{key}" for name in _CHANGEABLE for key in _keys((name,))]
 
 
 def _preset_path(name: str) -> Path:

@@ -85,3 +85,22 @@ class Runner(Protocol):
     ) -> JobResult: ...
 
     def close(self) -> None: ...
+
+
+class Watcher(Protocol):
+    """Is told what happens while it happens; nothing depends on it."""
+
+    def on_message(self, text: str) -> None: ...
+
+    def on_phase(self, experiment: Experiment, phase: str) -> None: ...
+
+    def on_progress(
+        self,
+        experiment: Experiment,
+        stage: str,
+        seed: int,
+        point: MetricPoint,
+        reference: float | None,
+    ) -> None: ...
+
+    def on_finished(self, experiment: Experiment) -> None: ...

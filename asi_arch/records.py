@@ -120,7 +120,6 @@ class Measurement(Record):
     stage: str
     seed: int
     parameters: int
-    mixer_parameters: int
     non_embedding: int
     mlp_width: int
     tokens: int

@@ -1,0 +1,1 @@
+"""Evaluation: synthetic recall and the marks of trivial models."""

@@ -1,0 +1,1 @@
+"""Search: the pool's samplers, novelty, and what counts as better."""

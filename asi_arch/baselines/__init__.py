@@ -1,0 +1,24 @@
+"""Known architectures as candidate programs: read as text and run in jobs like any other."""
+
+from pathlib import Path
+
+from asi_arch.errors import UserError
+from asi_arch.records import Program
+
+_FOLDER = Path(__file__).parent
+
+
+def baseline_names() -> list[str]:
+    """Names of the shipped baselines."""
+    return sorted(path.stem for path in _FOLDER.glob("*.py") if not path.stem.startswith("_"))
+
+
+def baseline_program(name: str) -> Program:
+    """Return the program of a baseline.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in baseline_names():
+        raise UserError(f"unknown baseline {name!r}; choose from: {', '.join(baseline_names())}")
+    return Program(source=(_FOLDER / f"{name}.py").read_text())

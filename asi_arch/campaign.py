@@ -1,0 +1,206 @@
+"""One search: baselines, experiments, confirmation with fresh seeds, conclusion."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from asi_arch.baselines import baseline_program
+from asi_arch.errors import AsiArchError, BudgetSpent, UserError
+from asi_arch.experiment import (
+    measured_fitness,
+    run_baseline,
+    run_experiment,
+    visible_outcomes,
+)
+from asi_arch.knowledge import load_entries
+from asi_arch.lab import Lab
+from asi_arch.records import Conclusion, Dataset, Experiment, Job, Program, Status
+from asi_arch.search.novelty import fingerprint
+from asi_arch.search.objective import conclude, losses_by_experiment, noise_floor, strongest
+from asi_arch.search.samplers import make_sampler
+
+
+class Campaign:
+    """Runs a campaign from wherever it stands in the database; running it again goes on."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.sampler = make_sampler(lab.config.search)
+        self._noted = time.monotonic()
+
+    async def run(self) -> Conclusion | None:
+        """Return the conclusion, None if a budget stopped the campaign before its end.
+
+        Raises:
+            UserError: the data cannot be read.
+            AsiArchError: a baseline cannot be run.
+        """
+        with self._sitting():
+            await self._prepare()
+            stop = await self._explore()
+            if stop is not None:
+                self._stop(stop)
+                return None
+            await self._confirm()
+            return self._conclude()
+
+    async def _prepare(self) -> None:
+        """Put the data, the knowledge and the baselines in place."""
+        lab = self.lab
+        spec = {"data": lab.config.data.model_dump(), "folder": str(lab.data_folder)}
+        result = await lab.runner.run(Job(name="prepare", kind="prepare", spec=spec))
+        if result.value is None:
+            raise UserError(result.error.message if result.error else "the data are missing")
+        lab.store.save_dataset(lab.campaign.id, Dataset.model_validate(result.value))
+        lab.store.save_knowledge(load_entries())
+        for number, name in enumerate(lab.config.baselines, start=1):
+            self._add_baseline(number, name, baseline_program(name))
+
+    def _add_baseline(self, number: int, name: str, program: Program) -> None:
+        store = self.lab.store
+        baseline = store.start_experiment(self.lab.campaign.id, number, "baseline", name=name)
+        if baseline.status is Status.SAMPLED:
+            store.save_program(baseline.id, program, 0, fingerprint(program.source))
+
+    async def _explore(self) -> str | None:
+        """Run baselines and experiments side by side; return the budget that ended it, if any."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._run_baselines())
+                stop = await self._run_experiments(group)
+        except* AsiArchError as errors:
+            raise errors.exceptions[0] from errors
+        return stop
+
+    async def _run_baselines(self) -> None:
+        lab = self.lab
+        baselines = lab.store.experiments(lab.campaign.id, kind="baseline")
+        trained = await asyncio.gather(*(run_baseline(lab, baseline) for baseline in baselines))
+        for baseline in trained:
+            if baseline.status in (Status.REJECTED, Status.FAILED):
+                raise AsiArchError(f"the baseline {baseline.name} cannot be run: {baseline.reason}")
+        for baseline in trained:
+            if not baseline.status.is_finished:
+                lab.finish(baseline, Status.COMPLETE, fitness=measured_fitness(lab, baseline))
+        lab.baselines_done.set()
+
+    async def _run_experiments(self, group: asyncio.TaskGroup) -> str | None:
+        """Start experiments in order, each as soon as its place in flight is free."""
+        width, tasks = self.lab.config.in_flight, list[asyncio.Task[str | None]]()
+        for number in range(1, self.lab.config.budget.experiments + 1):
+            if number > width:
+                await tasks[number - width - 1]
+            stop = self._out_of_time() or _first_stop(tasks)
+            if stop is not None:
+                await asyncio.gather(*tasks)
+                return stop
+            tasks.append(group.create_task(self._run_one(number)))
+        await asyncio.gather(*tasks)
+        return _first_stop(tasks)
+
+    async def _run_one(self, number: int) -> str | None:
+        """Run one experiment; return the budget that stopped it, if one did."""
+        try:
+            await run_experiment(self.lab, self._sample(number))
+        except BudgetSpent as spent:
+            return str(spent)
+        self._note_time()
+        return None
+
+    def _sample(self, number: int) -> Experiment:
+        """Draw parent and references for an experiment, and open it."""
+        lab = self.lab
+        baselines = lab.store.experiments(lab.campaign.id, kind="baseline")
+        barred = {b.id for b in baselines if b.name not in lab.config.search.roots}
+        outcomes = [o for o in visible_outcomes(lab, number) if o.experiment_id not in barred]
+        parent, references = self.sampler.sample(outcomes, number, lab.campaign.seed)
+        return lab.store.start_experiment(
+            lab.campaign.id, number, "candidate", parent_id=parent, reference_ids=references
+        )
+
+    async def _confirm(self) -> None:
+        """Train the best found and the strongest baselines at the larger size with fresh seeds."""
+        lab, stage = self.lab, self.lab.config.confirm
+        entrants = [*self._best_found(), *self._strongest_baselines()]
+        lab.watcher.on_message(f"confirm: {', '.join(entrant.name for entrant in entrants)}")
+        runs = await asyncio.gather(
+            *(lab.run_stage(entrant, "confirm", stage.seeds) for entrant in entrants)
+        )
+        self._note_time()
+        for run in (run for group in runs for run in group if run.measurement is None):
+            lab.watcher.on_message(f"experiment {run.experiment_id} at confirm: {run.reason}")
+
+    def _best_found(self) -> list[Experiment]:
+        """Return the candidates that pass the gate to `confirm`, best first."""
+        stage = self.lab.config.confirm
+        least = -float("inf") if stage.min_fitness is None else stage.min_fitness
+        found = self.lab.store.experiments(self.lab.campaign.id, kind="candidate")
+        measured = [(e.fitness, e) for e in found if e.fitness is not None and e.fitness >= least]
+        ranked = sorted(measured, key=lambda pair: (-pair[0], pair[1].id))
+        return [experiment for _, experiment in ranked[: stage.top]]
+
+    def _strongest_baselines(self) -> list[Experiment]:
+        lab = self.lab
+        ids = strongest(lab.baseline_losses("explore"), lab.config.confirm.baselines)
+        return [lab.store.experiment(id) for id in ids]
+
+    def _conclude(self) -> Conclusion:
+        lab = self.lab
+        conclusion = self._verdict()
+        lab.store.save_conclusion(lab.campaign.id, conclusion)
+        lab.store.set_campaign_status(lab.campaign.id, "complete")
+        lab.watcher.on_message(conclusion.sentence)
+        return conclusion
+
+    def _verdict(self) -> Conclusion:
+        lab = self.lab
+        losses = losses_by_experiment(lab.store.runs(lab.campaign.id, stage="confirm"))
+        baselines = lab.baseline_losses("confirm")
+        found = [best.id for best in self._best_found() if best.id in losses]
+        if not found or not baselines:
+            return Conclusion(sentence="No candidate came as far as the confirmation.")
+        best = strongest({key: losses[key] for key in found})[0]
+        names = {e.id: e.name for e in lab.store.experiments(lab.campaign.id)}
+        noise = noise_floor({**baselines, best: losses[best]})
+        return conclude(best, strongest(baselines)[0], names, losses, noise)
+
+    def _stop(self, reason: str) -> None:
+        """Leave the campaign as one that a budget stopped and that can go on with a larger one."""
+        self.lab.store.set_campaign_status(self.lab.campaign.id, "stopped", reason)
+        self.lab.watcher.on_message(f"stopped: {reason}")
+
+    def _out_of_time(self) -> str | None:
+        minutes = self.lab.config.budget.minutes
+        spent = self.lab.store.campaign(self.lab.campaign.id).seconds + self._unnoted_seconds()
+        if minutes is None or spent < minutes * 60:
+            return None
+        return f"{spent / 60:.1f} of {minutes:g} minutes are spent"
+
+    @contextmanager
+    def _sitting(self) -> Iterator[None]:
+        """Mark the campaign as running, and count the time however it ends."""
+        self.lab.store.set_campaign_status(self.lab.campaign.id, "running")
+        try:
+            yield
+        except (asyncio.CancelledError, AsiArchError) as error:
+            reason = str(error) or "interrupted"
+            self.lab.store.set_campaign_status(self.lab.campaign.id, "stopped", reason)
+            raise
+        finally:
+            self._note_time()
+            self.lab.runner.close()
+
+    def _note_time(self) -> None:
+        """Add the time since the last note to the campaign's wall time."""
+        self.lab.store.add_seconds(self.lab.campaign.id, self._unnoted_seconds())
+        self._noted = time.monotonic()
+
+    def _unnoted_seconds(self) -> float:
+        return time.monotonic() - self._noted
+
+
+def _first_stop(tasks: list["asyncio.Task[str | None]"]) -> str | None:
+    """Return why one of the finished tasks had to stop, None if none had to."""
+    results = (task.result() for task in tasks if task.done())
+    return next((result for result in results if result is not None), None)

@@ -1,0 +1,210 @@
+"""A process that has torch loaded and forks one child per job.
+
+A fork costs milliseconds where a fresh process pays seconds for importing torch. Generated code
+runs in the children only. Commands come on standard input, one job folder a line; for each, one
+JSON line goes to standard output when it has ended and every process it started is gone. When
+standard input closes (the campaign has ended, or was killed), everything is killed.
+
+Limits: wall clock, resident memory of all processes of the job, number of processes, file size,
+address space. A child that leaves its session is caught when its parent ends: this process adopts
+orphans and kills them.
+"""
+
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asi_arch.jobs.linux import Process, adopt_orphans, die_with_parent, leave_network, processes
+from asi_arch.jobs.paths import JobPaths
+from asi_arch.jobs.worker import run_job
+from asi_arch.records import Limits
+
+_POLL_SECONDS = 0.5
+
+
+@dataclass
+class Child:
+    """A running job: the process `pid` leads its session."""
+
+    pid: int
+    folder: str
+    limits: Limits
+    started: float = field(default_factory=time.monotonic)
+    broken_limit: str = ""
+
+    def overdue(self) -> bool:
+        """Whether the wall clock has run out."""
+        return time.monotonic() - self.started > self.limits.seconds
+
+
+def preload() -> None:
+    """Import what every job needs, once."""
+    import torch
+
+    from asi_arch.train.kernels import install
+
+    torch.set_num_threads(1)
+    install()
+    for name in ("asi_arch.evaluate.recall", "asi_arch.train.trainer", "asi_arch.verify"):
+        importlib.import_module(name)
+
+
+def start(folder: str) -> Child:
+    """Fork a child that does the job in `folder`."""
+    limits = JobPaths(Path(folder)).read_job().limits
+    server = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _be_the_child(Path(folder), limits, server)
+    return Child(pid, folder, limits)
+
+
+def _be_the_child(folder: Path, limits: Limits, server: int) -> None:
+    status = 1
+    try:
+        os.setsid()
+        die_with_parent(server)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _redirect(folder)
+        _limit(limits)
+        run_job(folder)
+        status = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _redirect(folder: Path) -> None:
+    """Give the child an empty input, its log as output, its folder to work in, and nothing else."""
+    os.chdir(folder)
+    log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.closerange(3, 256)
+    os.environ["HOME"] = os.environ["TMPDIR"] = str(folder)
+
+
+def _limit(limits: Limits) -> None:
+    """Lower what the kernel itself enforces; the address space only where no GPU maps it."""
+    import torch
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+    if not torch.cuda.is_available():
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        space = mapped + limits.memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (space, space))
+
+
+class Server:
+    """The loop: take commands, watch the children, report the ends."""
+
+    def __init__(self) -> None:
+        self.children: dict[int, Child] = {}
+        self.unread = b""
+        self.wake, wake_write = os.pipe()
+        for end in (self.wake, wake_write):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def serve(self) -> None:
+        """Work until standard input closes, then leave no process behind."""
+        try:
+            while self._take_commands():
+                self._reap()
+                self._enforce()
+        finally:
+            for child in self.children.values():
+                _kill(child.pid)
+            self._kill_orphans()
+
+    def _take_commands(self) -> bool:
+        ready, _, _ = select.select([0, self.wake], [], [], _POLL_SECONDS)
+        if self.wake in ready:
+            os.read(self.wake, 4096)
+        if 0 not in ready:
+            return True
+        data = os.read(0, 65536)
+        *lines, self.unread = (self.unread + data).split(b"\n")
+        for line in lines:
+            child = start(line.decode())
+            self.children[child.pid] = child
+        return bool(data)
+
+    def _reap(self) -> None:
+        """Report every child that has ended, after ending what it left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self.children:
+                self._report(self.children.pop(pid), os.waitstatus_to_exitcode(status))
+
+    def _report(self, child: Child, code: int) -> None:
+        _kill(child.pid)
+        self._kill_orphans()
+        line = {"folder": child.folder, "code": code, "broken_limit": child.broken_limit}
+        os.write(1, (json.dumps(line) + "\n").encode())
+
+    def _kill_orphans(self) -> None:
+        """End processes that outlived the job which started them: they are our children now."""
+        me = os.getpid()
+        for process in processes():
+            if process.parent == me and process.pid not in self.children:
+                _kill(process.pid)
+
+    def _enforce(self) -> None:
+        """Kill the jobs that broke a limit."""
+        table = processes() if self.children else []
+        for child in self.children.values():
+            group = [process for process in table if process.session == child.pid]
+            if child.overdue():
+                child.broken_limit = "timeout"
+            elif sum(process.memory_bytes for process in group) > _memory_limit(child, group):
+                child.broken_limit = "memory"
+            elif len(group) > child.limits.processes:
+                child.broken_limit = "processes"
+            if child.broken_limit:
+                _kill(child.pid)
+
+
+def _memory_limit(child: Child, group: list[Process]) -> int:
+    """Bytes the job may hold, beside what every fork shares with this process."""
+    shared = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return child.limits.memory_bytes + shared * len(group)
+
+
+def _kill(leader: int) -> None:
+    """End the group of the process `leader` and the process itself."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(leader, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def main() -> None:
+    """Get ready, say so, and serve."""
+    adopt_orphans()
+    network_closed = leave_network()
+    preload()
+    os.write(1, (json.dumps({"ready": True, "network_closed": network_closed}) + "\n").encode())
+    Server().serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Run jobs on this machine, through one fork server."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from asi_arch.errors import AsiArchError
+from asi_arch.jobs.paths import JobPaths, write_whole
+from asi_arch.records import Job, JobError, JobResult, MetricPoint
+
+_ALLOWED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+_PROGRESS_SECONDS = 0.25
+
+
+def _ignore(point: MetricPoint) -> None:
+    """Do nothing with progress."""
+
+
+class LocalRunner:
+    """Runs each job in a forked process of its own; folders live under `root`.
+
+    A job whose folder already holds a result for the same question is not run again; one that
+    somebody killed (not a limit of ours) is started once more.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.network_closed = False
+        self._server: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._waiting: dict[str, asyncio.Future[JobError | None]] = {}
+        self._starting = asyncio.Lock()
+
+    async def run(
+        self, job: Job, on_progress: Callable[[MetricPoint], None] = _ignore
+    ) -> JobResult:
+        """Return the result of the job, be it a value or why there is none.
+
+        Raises:
+            AsiArchError: the fork server could not be started.
+        """
+        paths = JobPaths(self.root / job.name)
+        done = _finished(paths, job)
+        if done is not None:
+            return done
+        error = await self._run_once(paths, job, on_progress)
+        if error is not None and error.kind == "killed":
+            error = await self._run_once(paths, job, on_progress)
+        return _collect(paths, error)
+
+    async def _run_once(
+        self, paths: JobPaths, job: Job, on_progress: Callable[[MetricPoint], None]
+    ) -> JobError | None:
+        _lay_out(paths, job)
+        ended = await self._submit(paths)
+        seen = 0
+        while not ended.done():
+            await asyncio.wait([ended], timeout=_PROGRESS_SECONDS)
+            points = paths.read_metrics(skip=seen)
+            seen += len(points)
+            for point in points:
+                on_progress(point)
+        return ended.result()
+
+    def close(self) -> None:
+        """End the fork server and with it every job."""
+        if self._server is not None and self._server.stdin is not None:
+            self._server.stdin.close()
+
+    async def _submit(self, paths: JobPaths) -> "asyncio.Future[JobError | None]":
+        async with self._starting:
+            if self._server is None or self._server.returncode is not None:
+                await self._start_server()
+        assert self._server is not None and self._server.stdin is not None
+        ended: asyncio.Future[JobError | None] = asyncio.get_running_loop().create_future()
+        self._waiting[str(paths.folder)] = ended
+        self._server.stdin.write(f"{paths.folder}\n".encode())
+        return ended
+
+    async def _start_server(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        log = self.root / "forkserver.log"
+        with log.open("wb") as errors:
+            self._server = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "asi_arch.jobs.forkserver"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                env=_environment(),
+                start_new_session=True,
+            )
+        assert self._server.stdout is not None
+        first = await self._server.stdout.readline()
+        if not first:
+            raise AsiArchError(f"the fork server did not start: {log.read_text()[-2000:]}")
+        self.network_closed = json.loads(first)["network_closed"]
+        self._reader = asyncio.create_task(self._read(self._server.stdout))
+
+    async def _read(self, lines: asyncio.StreamReader) -> None:
+        """Wake whoever waits for a job that has ended, or all of them if the server is gone."""
+        while line := await lines.readline():
+            ended = json.loads(line)
+            self._wake(ended["folder"], _why_ended(ended["code"], ended["broken_limit"]))
+        for folder in list(self._waiting):
+            self._wake(folder, JobError(kind="killed", message="the fork server was killed"))
+
+    def _wake(self, folder: str, error: JobError | None) -> None:
+        future = self._waiting.pop(folder, None)
+        if future is not None and not future.done():
+            future.set_result(error)
+
+
+def _environment() -> dict[str, str]:
+    """Return the little of our environment that jobs may see; one thread a process, always."""
+    allowed = {name: os.environ[name] for name in _ALLOWED_ENVIRONMENT if name in os.environ}
+    source = str(Path(__file__).parents[2])
+    return {**allowed, "OMP_NUM_THREADS": "1", "PYTHONPATH": source, "PYTHONHASHSEED": "0"}
+
+
+def _finished(paths: JobPaths, job: Job) -> JobResult | None:
+    """Return the result that an earlier sitting left for the same question."""
+    try:
+        same = paths.read_job() == job
+    except (OSError, ValueError):
+        return None
+    return paths.read_result() if same else None
+
+
+def _lay_out(paths: JobPaths, job: Job) -> None:
+    shutil.rmtree(paths.folder, ignore_errors=True)
+    paths.folder.mkdir(parents=True)
+    paths.program.write_text(job.program)
+    write_whole(paths.job, job.model_dump_json())
+
+
+def _why_ended(code: int, broken_limit: str) -> JobError | None:
+    """Return why a process ended without finishing its job; None if it says to have finished."""
+    if broken_limit == "timeout":
+        return JobError(kind="timeout", message="the wall-clock limit was reached")
+    if broken_limit:
+        return JobError(kind="memory", message=f"the limit of {broken_limit} was reached")
+    if code == -signal.SIGKILL:
+        return JobError(kind="killed", message="the process was killed from outside")
+    if code != 0:
+        return JobError(kind="crash", message=f"the process ended with code {code}")
+    return None
+
+
+def _collect(paths: JobPaths, error: JobError | None) -> JobResult:
+    result = paths.read_result()
+    if error is not None or result is None:
+        why = error or JobError(kind="crash", message="the process ended without a result")
+        result = JobResult(error=why)
+        paths.write_result(result)
+    return result

@@ -1,0 +1,209 @@
+"""What the steps of an experiment share: the database, the team, the runner and the slots."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from asi_arch.config import Config, Jobs
+from asi_arch.errors import AsiArchError, BudgetSpent
+from asi_arch.interfaces import Runner, Team, Watcher
+from asi_arch.records import (
+    Campaign,
+    Experiment,
+    Finding,
+    Job,
+    JobError,
+    JobResult,
+    Limits,
+    Measurement,
+    MetricPoint,
+    Run,
+    Status,
+)
+from asi_arch.search.objective import losses_by_experiment, noise_floor, strongest
+from asi_arch.store import Store
+
+STAGES = ("probe", "explore", "confirm")
+
+
+class Slots:
+    """How many calls and jobs of each kind may be under way."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.llm = asyncio.Semaphore(jobs.llm)
+        self.verify = asyncio.Semaphore(jobs.verify)
+        self.train = asyncio.Semaphore(jobs.train)
+
+
+@dataclass
+class Lab:
+    """The means of one campaign."""
+
+    store: Store
+    campaign: Campaign
+    config: Config
+    team: Team
+    runner: Runner
+    watcher: Watcher
+    slots: Slots
+    baselines_done: asyncio.Event = field(default_factory=asyncio.Event)
+    _curves: dict[tuple[str, int], dict[int, float]] = field(default_factory=dict)
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the prepared text lies."""
+        return Path(self.campaign.folder) / "data"
+
+    @asynccontextmanager
+    async def thinking(self, experiment: Experiment, phase: str) -> AsyncIterator[None]:
+        """Hold a slot for a language model.
+
+        Raises:
+            BudgetSpent: no more tokens or money may be spent.
+        """
+        async with self.slots.llm:
+            self._refuse_overspending()
+            self.watcher.on_phase(experiment, phase)
+            yield
+
+    async def verify(self, experiment: Experiment) -> list[Finding]:
+        """Return the findings about the experiment's program; a job that broke off is one too."""
+        job = Job(
+            name=f"{experiment.id:05d}-verify-{experiment.round}",
+            kind="verify",
+            program=_source(experiment),
+            spec=self._verify_spec(),
+            limits=self.config.verify_limits,
+        )
+        async with self.slots.verify:
+            self.watcher.on_phase(experiment, "verify")
+            result = await self.runner.run(job)
+        if result.value is None:
+            return [_broken_off(_why(result), job.limits)]
+        return [Finding.model_validate(finding) for finding in result.value["findings"]]
+
+    async def run_stage(self, experiment: Experiment, name: str, seeds: Sequence[int]) -> list[Run]:
+        """Train the program at a stage with each seed; runs that are stored are not redone."""
+        known = self.store.runs(self.campaign.id, stage=name, experiment_id=experiment.id)
+        by_seed = {run.seed: run for run in known}
+        missing = [seed for seed in seeds if seed not in by_seed]
+        new = await asyncio.gather(*(self._train(experiment, name, seed) for seed in missing))
+        by_seed.update({run.seed: run for run in new})
+        return [by_seed[seed] for seed in seeds]
+
+    def finish(
+        self, experiment: Experiment, status: Status, reason: str = "", fitness: float | None = None
+    ) -> Experiment:
+        """End the experiment and tell the watcher."""
+        ended = self.store.finish_experiment(experiment.id, status, fitness=fitness, reason=reason)
+        self.store.log_event(self.campaign.id, experiment.id, status.value, reason)
+        self.watcher.on_finished(ended)
+        return ended
+
+    def baseline_losses(self, stage: str) -> dict[int, dict[int, float]]:
+        """Return {baseline id: {seed: loss}} at a stage."""
+        ids = {b.id for b in self.store.experiments(self.campaign.id, kind="baseline")}
+        losses = losses_by_experiment(self.store.runs(self.campaign.id, stage=stage))
+        return {key: value for key, value in losses.items() if key in ids}
+
+    def noise(self, stage: str) -> float:
+        """Return the noise floor of a stage, measured on the baselines.
+
+        Raises:
+            AsiArchError: too few baseline runs gave a loss.
+        """
+        noise = noise_floor(self.baseline_losses(stage))
+        if not noise:
+            raise AsiArchError(
+                f"the noise floor of {stage} cannot be measured: no spread of losses"
+            )
+        return noise
+
+    def reference_losses(self, stage: str) -> dict[int, float]:
+        """Return {seed: loss} of the baseline with the lowest mean loss at a stage."""
+        losses = self.baseline_losses(stage)
+        return losses[strongest(losses)[0]]
+
+    async def _train(self, experiment: Experiment, name: str, seed: int) -> Run:
+        job = self._training_job(experiment, name, seed)
+        async with self.slots.train:
+            self.watcher.on_phase(experiment, f"train {name}")
+            self.store.log_event(self.campaign.id, experiment.id, "train", f"{name} seed {seed}")
+            progress = partial(self._on_progress, experiment, name, seed)
+            result = await self.runner.run(job, progress)
+        if result.value is None:
+            why = _why(result).message
+            return self.store.save_failed_run(experiment.id, name, seed, why)
+        return self.store.save_run(experiment.id, Measurement.model_validate(result.value))
+
+    def _training_job(self, experiment: Experiment, name: str, seed: int) -> Job:
+        stage = getattr(self.config, name)
+        spec: dict[str, Any] = {"name": name, "stage": stage.model_dump(mode="json"), "seed": seed}
+        return Job(
+            name=f"{experiment.id:05d}-{name}-{seed}",
+            kind="probe" if name == "probe" else "train",
+            program=_source(experiment),
+            spec={**spec, "folder": str(self.data_folder)},
+            limits=self.config.train_limits,
+        )
+
+    def _on_progress(
+        self, experiment: Experiment, name: str, seed: int, point: MetricPoint
+    ) -> None:
+        self.watcher.on_progress(experiment, name, seed, point, self._reference(name, seed, point))
+
+    def _reference(self, name: str, seed: int, point: MetricPoint) -> float | None:
+        """Return the strongest baseline's training loss at the same step, None while unknown."""
+        if not self.baselines_done.is_set():
+            return None
+        if (name, seed) not in self._curves:
+            self._curves[name, seed] = self._reference_curve(name, seed)
+        return self._curves[name, seed].get(point.step)
+
+    def _reference_curve(self, name: str, seed: int) -> dict[int, float]:
+        losses = {key: value for key, value in self.baseline_losses(name).items() if seed in value}
+        for best in strongest(losses):
+            for run in self.store.runs(self.campaign.id, stage=name, experiment_id=best):
+                if run.seed == seed and run.measurement is not None:
+                    return {point.step: point.loss for point in run.measurement.curve}
+        return {}
+
+    def _verify_spec(self) -> dict[str, Any]:
+        stage = self.config.explore
+        return {
+            "hidden_size": stage.hidden_size,
+            "num_heads": stage.num_heads,
+            "num_layers": stage.num_layers,
+            "parameters": stage.parameters,
+        }
+
+    def _refuse_overspending(self) -> None:
+        budget, spent = self.config.budget, self.store.total_spend(self.campaign.id)
+        if budget.tokens is not None and spent.tokens >= budget.tokens:
+            raise BudgetSpent(f"{spent.tokens} of {budget.tokens} tokens are spent")
+        if budget.money is not None and (spent.cost or 0) >= budget.money:
+            raise BudgetSpent(f"{spent.cost:.2f} of {budget.money:.2f} US dollars are spent")
+
+
+def _source(experiment: Experiment) -> str:
+    assert experiment.program is not None
+    return experiment.program.source
+
+
+def _why(result: JobResult) -> JobError:
+    assert result.error is not None
+    return result.error
+
+
+def _broken_off(error: JobError, limits: Limits) -> Finding:
+    return Finding(
+        check="job",
+        passed=False,
+        measured={"kind": error.kind, "seconds": limits.seconds, "memory": limits.memory_bytes},
+        evidence=f"{error.message}\n{error.trace[-1000:]}".strip(),
+        hint="The program must run small inputs within the limits on time and memory.",
+    )

@@ -1,0 +1,95 @@
+"""Put a campaign together from a configuration, or from what the database says of it."""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from asi_arch.baselines import baseline_program
+from asi_arch.campaign import Campaign
+from asi_arch.config import Config, changed_config, parse_config
+from asi_arch.errors import UserError
+from asi_arch.interfaces import Team, Watcher
+from asi_arch.jobs import LocalRunner
+from asi_arch.lab import Lab, Slots
+from asi_arch.records import Campaign as CampaignRecord
+from asi_arch.store import Store
+
+
+def new_campaign(store: Store, config: Config, files: Path) -> CampaignRecord:
+    """Record a campaign that has not begun; its job folders will lie under `files`.
+
+    Raises:
+        UserError: a baseline or backend is unknown, or the folder cannot be written.
+    """
+    for name in config.baselines:
+        baseline_program(name)
+    make_team(config, store)
+    folder = files / f"campaign-{uuid.uuid4().hex[:8]}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; name another --db") from error
+    values = config.settled().model_dump(mode="json")
+    return store.create_campaign(config.name, config.seed, values, str(folder.resolve()))
+
+
+def reopen_campaign(
+    store: Store, campaign_id: int | None, settings: Iterable[str] = ()
+) -> CampaignRecord:
+    """Return a recorded campaign to go on with, its budget and jobs changed by `settings`.
+
+    Raises:
+        UserError: there is none, or a setting would change what has been measured.
+    """
+    campaign = store.campaign(campaign_id)
+    config = changed_config(parse_config(campaign.config), settings)
+    store.set_campaign_config(campaign.id, config.model_dump(mode="json"))
+    return store.campaign(campaign.id)
+
+
+def make_campaign(store: Store, record: CampaignRecord, watcher: Watcher) -> Campaign:
+    """Return the campaign of a record, ready to run in this process."""
+    config = parse_config(record.config)
+    runner = LocalRunner(Path(record.folder) / "jobs")
+    team = make_team(config, store)
+    return Campaign(Lab(store, record, config, team, runner, watcher, Slots(config.jobs)))
+
+
+def make_team(config: Config, store: Store) -> Team:
+    """Return the team that the configuration names.
+
+    Raises:
+        UserError: a backend is unknown or lacks its key.
+    """
+    if config.team == "llm":
+        from asi_arch.team.llm import llm_team
+
+        return llm_team(config.roles, store)
+    from asi_arch.team.rules import rule_team
+
+    return rule_team(config.team)
+
+
+@contextmanager
+def only_process(record: CampaignRecord) -> Iterator[None]:
+    """Make sure that no other process runs the same campaign; the lock dies with its holder.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    path = Path(record.folder) / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"campaign {record.id} is being run by another process; watch it with: "
+                "asi-arch status --watch"
+            ) from error
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
