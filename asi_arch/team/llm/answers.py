@@ -16,6 +16,7 @@ _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain NUL characters")
+    text.encode()  # lone surrogates fail here, as they would in a database
     return text.strip()
 
 
@@ -84,7 +85,7 @@ class ProposalAnswer(_Answer):
 class ProgramAnswer(_Answer):
     """A program; a fenced block of Python without any JSON is taken too."""
 
-    code: Annotated[str, AfterValidator(_storable)]
+    code: Text
 
     @model_validator(mode="before")
     @classmethod

@@ -25,9 +25,7 @@ class AnswerRefused(BackendError):
         self.answer = answer
 
 
-async def ask(
-    backend: Backend, ledger: Ledger, request: Request, check: Callable[[A], str]
-) -> A:
+async def ask(backend: Backend, ledger: Ledger, request: Request, check: Callable[[A], str]) -> A:
     """Return a valid answer to `request`, of its answer type.
 
     A stored reply is used before the model is asked, and a new reply is stored before it is used.
