@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import FrameType, ModuleType
 
 from torch import Tensor, nn
 
@@ -100,9 +100,16 @@ def candidate_code(action: str, module_name: str = "candidate") -> Iterator[None
     except (Exception, SystemExit) as error:
         raise ContractError(
             f"{action} failed: {type(error).__name__}: {_first_line(error)}",
-            evidence=_program_line(error, module_name),
+            evidence=_last_line(error, module_name),
             hint="Mend the line shown; it must work for every batch size, length and size.",
         ) from error
+
+
+def program_line(frame: FrameType, number: int) -> str:
+    """Return `line 12, in Layer.forward: x = x.view(3)` for a line of a running program."""
+    code = frame.f_code
+    text = linecache.getline(code.co_filename, number).strip()
+    return f"line {number}, in {code.co_qualname}: {text}"
 
 
 def _file_name(module_name: str) -> str:
@@ -184,7 +191,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0][:300]
 
 
-def _program_line(error: BaseException, module_name: str) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == _file_name(module_name)]
-    return f"line {own[-1].lineno}, in {own[-1].name}: {own[-1].line}" if own else ""
+def _last_line(error: BaseException, module_name: str) -> str:
+    steps = traceback.walk_tb(error.__traceback__)
+    own = [step for step in steps if step[0].f_code.co_filename == _file_name(module_name)]
+    return program_line(*own[-1]) if own else ""

@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from asi_arch.records import Finding
 from asi_arch.verify.compare import TOLERANCE, relative_change, rounded
-from asi_arch.verify.replace import LARGE
 from asi_arch.verify.subject import STATES, State, Subject
 
 SAMPLES = 5
 ORDER = (3, 0, 4, 1, 2)
+KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def check(subject: Subject) -> Finding:
     swaps = [
         swap
         for state in STATES
-        for length in {*lengths, max(subject.settings.lengths)}
+        for length in sorted({*lengths, max(subject.settings.lengths)})
         for swap in _swaps(subject, state, length)
     ]
     moved = [swap for swap in swaps if swap.change > TOLERANCE]
@@ -75,15 +74,16 @@ def _swaps(subject: Subject, state: State, length: int) -> Iterator[Swap]:
     inputs = subject.inputs(SAMPLES, length)
     output = subject.run(module, inputs)
 
-    def swap(what: str, expected: Tensor, changed: Tensor, rows: slice, size: float = 1.0) -> Swap:
-        change = relative_change(expected, subject.run(module, changed)[rows]) / size
+    def swap(what: str, changed: Tensor, rows: int | slice, expected: Tensor) -> Swap:
+        change = relative_change(expected, subject.run(module, changed)[rows])
         return Swap(what, state, length, change)
 
-    others = torch.cat([inputs[:1], LARGE * subject.inputs(SAMPLES, length, seed=1)[1:]])
-    yield swap("the others replaced", output[:1], others, slice(0, 1), LARGE)
+    others = subject.inputs(SAMPLES, length, seed=1)
+    others[KEPT] = inputs[KEPT]
+    yield swap("the others replaced", others, KEPT, output[KEPT])
     if state.train:
         return
     order = list(ORDER)
-    yield swap("the order changed", output[order], inputs[order], slice(None))
-    yield swap("the number changed", output[:1], inputs[:1].clone(), slice(None))
-    yield swap("the number changed", output[:3], inputs[:3].clone(), slice(None))
+    yield swap("the order changed", inputs[order], slice(None), output[order])
+    yield swap("the number changed", inputs[:1].clone(), slice(None), output[:1])
+    yield swap("the number changed", inputs[:3].clone(), slice(None), output[:3])

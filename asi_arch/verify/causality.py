@@ -1,6 +1,6 @@
 """Does the output before t stay the same whatever comes at and after t?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from asi_arch.records import Finding
 from asi_arch.verify.compare import TOLERANCE, rounded
@@ -21,15 +21,21 @@ def check(subject: Subject) -> Finding:
     }
     if not leaks:
         return Finding(check="causality", passed=True, measured=measured)
-    first = min(leaks, key=lambda leak: (leak.way == GRADIENT, leak.length, leak.start))
-    place = locate(subject, first.state, first.batch, first.length, first.start)
+    clearest = min(leaks, key=lambda leak: _clarity(leak, subject.settings.hidden_size))
+    place = locate(subject, clearest)
     return Finding(
         check="causality",
         passed=False,
         measured=measured | _measured(leaks, place),
-        evidence=_evidence(first, len(leaks), place),
-        hint=_hint(leaks, trials, place),
+        evidence=_evidence(clearest, len(leaks), place),
+        hint=place.hint + "".join(_conditions(leaks, trials)),
     )
+
+
+def _clarity(leak: Trial, hidden_size: int) -> tuple[bool, bool, bool, int, int]:
+    """Sort key: patterns show best on short sequences of more than a chunk, told from the width."""
+    small = leak.length < 65
+    return (leak.way == GRADIENT, small, leak.length == hidden_size, leak.length, leak.start)
 
 
 def _measured(leaks: list[Trial], place: Place) -> dict[str, float | int | str]:
@@ -39,48 +45,46 @@ def _measured(leaks: list[Trial], place: Place) -> dict[str, float | int | str]:
         "nearest_offset": place.nearest,
         "farthest_offset": place.farthest,
         "pattern": place.pattern,
-        "module": place.module,
     }
 
 
-def _evidence(first: Trial, count: int, place: Place) -> str:
+def _evidence(leak: Trial, count: int, place: Place) -> str:
     parts = [
-        f"{first}: the output before {first.start} moved by {first.change:.2g} of its scale "
+        f"{leak}: the output before {leak.start} moved by {leak.change:.2g} of its scale "
         f"({count} leaking trials)"
     ]
     if place.farthest:
-        parts.append(
-            f"positions see {place.nearest} to {place.farthest} tokens ahead ({place.pattern})"
-        )
-    if place.module:
-        parts.append(f"the future enters {place.module}")
+        parts.append(f"offsets {place.nearest} to {place.farthest} tokens ({place.pattern})")
+    if place.line:
+        parts.append(f"first seen at {place.line}")
     return "; ".join(parts)
-
-
-def _hint(leaks: list[Trial], trials: list[Trial], place: Place) -> str:
-    conditions = "".join(text for text in _conditions(leaks, trials))
-    return f"{place.hint}{conditions}"
 
 
 def _conditions(leaks: list[Trial], trials: list[Trial]) -> Iterator[str]:
     """Say when it leaks, where that is narrower than always."""
-    if all(leak.state.train for leak in leaks):
-        yield " It happens in train mode only: look at what self.training or dropout switches."
-    if all(not leak.state.train for leak in leaks):
-        yield " It happens in eval mode only: look at what self.training switches."
-    if all(leak.state.perturbed for leak in leaks):
-        yield " It shows only away from the initial parameters: a gate or weight starts at zero."
-    lengths = sorted({trial.length for trial in trials})
     shortest = min(leak.length for leak in leaks)
-    if shortest > lengths[0] and any(t.length < shortest and t.start > 1 for t in trials):
-        yield f" It appears from length {shortest} on, not at shorter ones."
-    if _needs_company(leaks, trials):
+    if _only(lambda trial: trial.state.train, leaks, trials):
+        yield " It happens in train mode only: look at what self.training or dropout switches."
+    if _only(lambda trial: not trial.state.train, leaks, trials):
+        yield " It happens in eval mode only: look at what self.training switches."
+    if _only(lambda trial: trial.state.perturbed, leaks, trials):
+        yield " It shows only away from the initial parameters: a gate or weight starts at zero."
+    if _only(lambda trial: trial.batch > 1, leaks, trials):
         yield " It appears only when the batch has more than one sample."
+    if _only(lambda trial: trial.batch == 1, leaks, trials):
+        yield " It appears only when a sample is alone in its batch."
+    if any(t.length < shortest and t.start in _starts(leaks) for t in trials):
+        yield f" It appears from length {shortest} on, not at shorter ones."
     if all(leak.way == "large values" for leak in leaks):
         yield " Only large values do it: look for a threshold, a maximum or an overflow."
 
 
-def _needs_company(leaks: list[Trial], trials: list[Trial]) -> bool:
-    """Whether a cut that leaks in a batch is clean when its sample is alone."""
-    alone = {(t.state, t.length, t.start) for t in trials if t.batch == 1 and not t.leaks}
-    return any((leak.state, leak.length, leak.start) in alone for leak in leaks)
+def _only(condition: Callable[[Trial], bool], leaks: list[Trial], trials: list[Trial]) -> bool:
+    """Whether all leaks meet the condition, and the same cut without it is clean."""
+    cuts = {(leak.length, leak.start, leak.way) for leak in leaks}
+    without = (t for t in trials if not condition(t))
+    return all(map(condition, leaks)) and any((t.length, t.start, t.way) in cuts for t in without)
+
+
+def _starts(leaks: list[Trial]) -> set[int]:
+    return {leak.start for leak in leaks}

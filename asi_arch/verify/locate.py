@@ -1,4 +1,4 @@
-"""Where a leak enters: how far ahead each position sees, in which pattern, in which module."""
+"""Where a leak enters: how far ahead each position sees, in which pattern, at which line."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from asi_arch.verify.compare import TOLERANCE
-from asi_arch.verify.replace import LARGE
-from asi_arch.verify.subject import State, Subject
-from asi_arch.verify.trace import entry_module
+from asi_arch.verify.replace import LARGE, replace_from
+from asi_arch.verify.subject import Subject
+from asi_arch.verify.trace import entry_line
+from asi_arch.verify.trials import GRADIENT, Trial
 
 LOCAL = 16
 CHUNKS = (8, 16, 32, 64, 128)
@@ -56,33 +57,41 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Place:
-    """Offsets in tokens (0 where no single token leaks), the pattern, the module it enters."""
+    """Offsets in tokens (0 where no single token leaks), the pattern, the line it enters at."""
 
     nearest: int
     farthest: int
     pattern: str
-    module: str
+    line: str
 
     @property
     def hint(self) -> str:
         """What is likely wrong, and how to mend it."""
-        entered = f" It enters {self.module}." if self.module else ""
-        return HINTS[self.pattern] + entered
+        return HINTS[self.pattern]
 
 
-def locate(subject: Subject, state: State, batch: int, length: int, start: int) -> Place:
+def locate(subject: Subject, trial: Trial) -> Place:
     """Change single tokens and see which earlier outputs move, in the setting that leaked."""
-    sources = _sources(length)
-    seen = _influence(subject, state, batch, length, sources)
-    rows, targets = torch.nonzero(seen, as_tuple=True)
-    pairs = [
-        (sources[row], target) for row, target in zip(rows.tolist(), targets.tolist(), strict=True)
-    ]
-    module = entry_module(subject, state, batch, length, start)
+    sources = _sources(trial.length)
+    seen = _influence(subject, trial, sources)
+    pairs = [(sources[row], target) for row, target in torch.nonzero(seen).tolist()]
+    line = _entry(subject, trial)
     offsets = [source - target for source, target in pairs]
     if not offsets:
-        return Place(0, 0, "not reproduced by one changed token", module)
-    return Place(min(offsets), max(offsets), _pattern(pairs, length), module)
+        return Place(0, 0, "not reproduced by one changed token", line)
+    return Place(min(offsets), max(offsets), _pattern(pairs, trial.length), line)
+
+
+def _entry(subject: Subject, trial: Trial) -> str:
+    """Repeat the trial on at most two samples, and compare line by line."""
+    rows = min(trial.batch, 2)
+    inputs = subject.inputs(rows, trial.length)
+    noise = subject.inputs(rows, trial.length, seed=1)
+    way = "random values" if trial.way == GRADIENT else trial.way
+    replaced = torch.stack(
+        [replace_from(way, inputs[row], trial.start, noise[row]) for row in range(rows)]
+    )
+    return entry_line(subject, subject.build(trial.state), inputs, replaced, trial.start)
 
 
 def _sources(length: int) -> list[int]:
@@ -94,13 +103,11 @@ def _sources(length: int) -> list[int]:
     return sorted({1, 2, 3, length // 2, length - 3, length - 2, length - 1, *spread, *borders})
 
 
-def _influence(
-    subject: Subject, state: State, batch: int, length: int, sources: list[int]
-) -> Tensor:
+def _influence(subject: Subject, trial: Trial, sources: list[int]) -> Tensor:
     """Mask [sources, length]: which outputs before a source move when it changes."""
-    rows = len(sources) if batch > 1 else 1
-    module = subject.build(state)
-    inputs = subject.inputs(len(sources), length)
+    rows = len(sources) if trial.batch > 1 else 1
+    module = subject.build(trial.state)
+    inputs = subject.inputs(len(sources), trial.length)
     changed = inputs.clone()
     index = torch.arange(len(sources))
     changed[index, sources] = LARGE * subject.inputs(len(sources), 1, seed=1)[:, 0]
@@ -108,14 +115,14 @@ def _influence(
     after = torch.cat([subject.run(module, part) for part in torch.split(changed, rows)])
     scale = before.nan_to_num().square().mean().sqrt().clamp_min(1e-12)
     change = (after - before).abs().nan_to_num(nan=float("inf")).amax(-1) / (LARGE * scale)
-    return (change > TOLERANCE) & (torch.arange(length) < torch.tensor(sources)[:, None])
+    return (change > TOLERANCE) & (torch.arange(trial.length) < torch.tensor(sources)[:, None])
 
 
 def _pattern(pairs: list[tuple[int, int]], length: int) -> str:
     """Name the pattern of (changed source, moved earlier target) pairs."""
     offsets = [source - target for source, target in pairs]
     first_moved = {source: min(t for s, t in pairs if s == source) for source, _ in pairs}
-    if min(offsets) >= max(length - LOCAL, length // 2) and length > 2:
+    if min(offsets) > length // 2:
         return "wrapped around"
     if max(offsets) <= LOCAL < length:
         return _local_pattern(pairs, max(offsets))

@@ -1,76 +1,87 @@
-"""Which submodule the future enters: the first whose output before t moves."""
+"""Which line of the program the future enters at: the first whose result before t moves."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from asi_arch.train.layer import program_line
 from asi_arch.verify.compare import TOLERANCE, relative_change
-from asi_arch.verify.subject import State, Subject
+from asi_arch.verify.subject import Subject
 
 
 @dataclass(frozen=True)
-class Call:
-    """What one call of a submodule was given and returned, in the order the calls ended."""
+class Step:
+    """The result of one torch operation and the line of the program that asked for it."""
 
-    name: str
-    kind: str
-    given: Tensor | None
-    returned: Tensor | None
+    line: str
+    result: Tensor
 
 
-def entry_module(subject: Subject, state: State, batch: int, length: int, start: int) -> str:
-    """Return where outputs before `start` first move, in words; empty where it cannot be told."""
-    module = subject.build(state)
-    inputs = subject.inputs(batch, length)
-    replaced = torch.cat([inputs[:, :start], subject.inputs(batch, length, seed=1)[:, start:]], 1)
-    before = _record(subject, module, inputs)
-    after = _record(subject, module, replaced)
+class Recorder(TorchFunctionMode):
+    """Keeps every floating-point result that has a dimension of `length`."""
+
+    def __init__(self, module_name: str, length: int) -> None:
+        super().__init__()
+        self.module_name = module_name
+        self.length = length
+        self.steps: list[Step] = []
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run the operation and keep a copy of what it returns."""
+        result = func(*args, **(kwargs or {}))
+        if self._has_time(result):
+            line = _line(sys._getframe(1), self.module_name)
+            self.steps.append(Step(line, result.detach().clone()))
+        return result
+
+    def _has_time(self, result: Any) -> bool:
+        floats = isinstance(result, Tensor) and result.is_floating_point()
+        return floats and self.length in result.shape[1:]
+
+
+def entry_line(
+    subject: Subject, module: nn.Module, inputs: Tensor, replaced: Tensor, start: int
+) -> str:
+    """Return the line where results before `start` first differ; empty where none can be told.
+
+    Results without a time dimension are not looked at, so a statistic over time shows on the
+    line that uses it.
+    """
+    before, after = (_record(subject, module, values) for values in (inputs, replaced))
     for old, new in zip(before, after, strict=False):
-        if old.name != new.name:
+        if old.line != new.line or old.result.shape != new.result.shape:
             return ""
-        if _moved(old.returned, new.returned, length, start):
-            where = f"{old.name} ({old.kind})"
-            entered_before = _moved(old.given, new.given, length, start)
-            return f"forward, ahead of {where}" if entered_before else where
-    return f"forward of {subject.layer.__name__} itself" if before else ""
+        if _moved(old.result, new.result, inputs.shape[1], start):
+            return old.line
+    return ""
 
 
-def _record(subject: Subject, module: nn.Module, inputs: Tensor) -> list[Call]:
-    calls: list[Call] = []
-    handles = [
-        child.register_forward_hook(_hook(name, calls))
-        for name, child in module.named_modules()
-        if name
-    ]
-    subject.run(module, inputs)
-    for handle in handles:
-        handle.remove()
-    return calls
+def _record(subject: Subject, module: nn.Module, inputs: Tensor) -> list[Step]:
+    recorder = Recorder(subject.layer.__module__, inputs.shape[1])
+    with recorder:
+        subject.run(module, inputs)
+    return recorder.steps
 
 
-def _hook(name: str, calls: list[Call]) -> Callable[[nn.Module, Any, Any], None]:
-    def note(child: nn.Module, given: Any, returned: Any) -> None:
-        calls.append(Call(name, type(child).__name__, _tensor(given), _tensor(returned)))
-
-    return note
-
-
-def _tensor(value: Any) -> Tensor | None:
-    """Return a copy of the first floating tensor of an argument list or result."""
-    values = value if isinstance(value, tuple | list) else (value,)
-    found = next((v for v in values if isinstance(v, Tensor) and v.is_floating_point()), None)
-    return None if found is None else found.detach().clone()
+def _line(frame: FrameType | None, module_name: str) -> str:
+    while frame is not None and frame.f_globals.get("__name__") != module_name:
+        frame = frame.f_back
+    return "" if frame is None else program_line(frame, frame.f_lineno)
 
 
-def _moved(before: Tensor | None, after: Tensor | None, length: int, start: int) -> bool:
-    """Whether the part before `start` differs; time is dimension 1, else the last that fits."""
-    if before is None or after is None or before.shape != after.shape:
-        return False
-    times = [d for d in (1, -1, -2) if before.dim() > 1 and before.shape[d] >= length]
-    if not times:
-        return False
-    old, new = (value.narrow(times[0], 0, start) for value in (before, after))
-    return relative_change(old, new, before) > TOLERANCE
+def _moved(before: Tensor, after: Tensor, length: int, start: int) -> bool:
+    """Whether the part before `start` of every dimension as long as the sequence differs."""
+    part = tuple(slice(start) if n == length else slice(None) for n in before.shape[1:])
+    index = (slice(None), *part)
+    return relative_change(before[index], after[index], before) > TOLERANCE

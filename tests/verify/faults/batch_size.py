@@ -1,0 +1,14 @@
+"""batch: divided by the number of samples."""
+
+import torch
+from torch import nn
+
+
+class DividedByBatch(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        return self.out(self.value(hidden_states) / len(hidden_states)), None, past_key_values

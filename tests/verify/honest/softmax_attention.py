@@ -1,0 +1,36 @@
+"""Softmax attention with rotary positions."""
+
+import torch
+from torch import nn
+
+
+class RotaryAttention(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.heads = num_heads
+        self.qkv = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def split(self, x):
+        batch, length, width = x.shape
+        parts = self.qkv(x).view(batch, length, 3, self.heads, -1)
+        return parts.permute(2, 0, 3, 1, 4)
+
+    def merge(self, x):
+        return self.out(x.transpose(1, 2).flatten(2))
+
+    def rotate(self, x):
+        half = x.shape[-1] // 2
+        position = torch.arange(x.shape[-2]).unsqueeze(-1)
+        angle = position * 100.0 ** (-torch.arange(half) / half)
+        left, right = x[..., :half], x[..., half:]
+        return torch.cat(
+            [left * angle.cos() - right * angle.sin(), left * angle.sin() + right * angle.cos()], -1
+        )
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        q, k, v = self.split(hidden_states)
+        out = nn.functional.scaled_dot_product_attention(
+            self.rotate(q), self.rotate(k), v, is_causal=True
+        )
+        return self.merge(out), None, past_key_values
