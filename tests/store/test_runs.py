@@ -1,0 +1,106 @@
+import math
+from collections.abc import Callable
+
+import pytest
+
+from asi_arch.records import Campaign, Experiment, Measurement, MetricPoint, Run, Score
+from asi_arch.store import Store
+
+Measure = Callable[..., Measurement]
+
+
+def test_a_measurement_comes_back_whole(
+    store: Store, campaign: Campaign, candidate: Experiment, measure: Measure
+) -> None:
+    measurement = measure(
+        tokens=15_000_000_000,
+        memory_bytes=80 * 2**30,
+        seconds=12.5,
+        tokens_per_second=1e5,
+        heldout=(1.6, 1.75, 1.8),
+        curve=tuple(MetricPoint(step=s, tokens=s * 512, loss=3 - s / 10) for s in range(5)),
+        scores=(Score(benchmark="overwrite", metric="accuracy", value=0.5, error=0.1, n=256),),
+    )
+    run = store.save_run(candidate.id, measurement)
+    assert (run.status, run.reason, run.measurement) == ("complete", "", measurement)
+    assert store.runs(campaign.id) == [run]
+
+
+def test_a_probe_has_no_loss(store: Store, candidate: Experiment, measure: Measure) -> None:
+    run = store.save_run(candidate.id, measure("probe", loss=None, loss_error=None))
+    assert run.status == "complete"
+    assert run.measurement == measure("probe", loss=None, loss_error=None)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_is_a_failed_run(
+    store: Store, campaign: Campaign, candidate: Experiment, measure: Measure, loss: float
+) -> None:
+    run = store.save_run(candidate.id, measure(loss=loss))
+    assert (run.status, run.measurement) == ("failed", None)
+    assert run.reason == f"the held-out loss is {loss}"
+    assert store.runs(campaign.id) == [run]
+
+
+def test_numbers_that_are_not_finite_inside_a_measurement(
+    store: Store, candidate: Experiment, measure: Measure
+) -> None:
+    measurement = measure(
+        loss_error=math.nan,
+        heldout=(1.0, math.inf, math.nan),
+        curve=(MetricPoint(step=1, tokens=512, loss=math.inf),),
+        scores=(Score(benchmark="recall", metric="loss", value=math.nan),),
+    )
+    read = store.save_run(candidate.id, measurement).measurement
+    assert read is not None
+    assert read.loss_error is None
+    assert read.heldout[:2] == (1.0, math.inf)
+    assert math.isnan(read.heldout[2])
+    assert math.isnan(read.curve[0].loss)
+    assert math.isnan(read.scores[0].value)
+
+
+def test_a_run_once_saved_stays(
+    store: Store, campaign: Campaign, candidate: Experiment, measure: Measure
+) -> None:
+    first = store.save_run(candidate.id, measure(loss=1.5))
+    assert store.save_run(candidate.id, measure(loss=9.0)) == first
+    assert store.save_failed_run(candidate.id, "explore", 0, "late") == first
+    failed = store.save_failed_run(candidate.id, "explore", 1, "out of memory")
+    assert failed == Run(
+        id=failed.id,
+        experiment_id=candidate.id,
+        stage="explore",
+        seed=1,
+        status="failed",
+        reason="out of memory",
+    )
+    assert store.save_run(candidate.id, measure(seed=1)) == failed
+    assert store.runs(campaign.id) == [first, failed]
+
+
+def test_runs_are_ordered_and_filtered(
+    store: Store, campaign: Campaign, baseline: Experiment, candidate: Experiment, measure: Measure
+) -> None:
+    for experiment, stage, seed in (
+        (candidate, "explore", 1),
+        (candidate, "explore", 0),
+        (candidate, "confirm", 5),
+        (baseline, "explore", 0),
+    ):
+        store.save_run(experiment.id, measure(stage, seed))
+
+    def keys(found: list[Run]) -> list[tuple[int, str, int]]:
+        return [(run.experiment_id, run.stage, run.seed) for run in found]
+
+    b, c = baseline.id, candidate.id
+    assert keys(store.runs(campaign.id)) == [
+        (b, "explore", 0),
+        (c, "confirm", 5),
+        (c, "explore", 0),
+        (c, "explore", 1),
+    ]
+    assert keys(store.runs(campaign.id, stage="confirm")) == [(c, "confirm", 5)]
+    assert keys(store.runs(campaign.id, "explore", b)) == [(b, "explore", 0)]
+    other = store.create_campaign("other", 0, {}, "")
+    assert store.runs(other.id) == []
