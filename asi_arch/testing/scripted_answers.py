@@ -150,7 +150,7 @@ _PROGRAMS = {
         decay = torch.log1p(-torch.exp2(-2.0 - torch.arange(num_heads)))
         self.register_buffer("log_decay", decay, persistent=False)
 
-    def forward(self, x, q, k, v):
+    def forward(self, tokens, q, k, v):
         q, k = $q, $k
         length, chunk = q.shape[1], self.chunk
         pad = (0, 0, 0, 0, 0, -length % chunk)
@@ -180,9 +180,9 @@ _PROGRAMS = {
         self.decay = nn.Linear(hidden_size, num_heads)
         nn.init.constant_(self.decay.bias, 4.0)
 
-    def forward(self, x, q, k, v):
+    def forward(self, tokens, q, k, v):
         q, k = $q, $k
-        return chunk_simple_gla(q, k, v, g=F.logsigmoid(self.decay(x)))[0]
+        return chunk_simple_gla(q, k, v, g=F.logsigmoid(self.decay(tokens)))[0]
 '''),
     "Delta": Template('''class Memory(nn.Module):
     """The delta rule: what the memory holds for a key is corrected, not added to."""
@@ -191,9 +191,9 @@ _PROGRAMS = {
         super().__init__()
         self.beta = nn.Linear(hidden_size, num_heads)
 
-    def forward(self, x, q, k, v):
+    def forward(self, tokens, q, k, v):
         q, k = $q, $k
         q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
-        return chunk_delta_rule(q, k, v, self.beta(x).sigmoid())[0]
+        return chunk_delta_rule(q, k, v, self.beta(tokens).sigmoid())[0]
 '''),
 }
