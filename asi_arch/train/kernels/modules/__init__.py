@@ -1,0 +1,1 @@
+"""Stand-ins for `fla.modules`: same parameter names and shapes, plain PyTorch."""

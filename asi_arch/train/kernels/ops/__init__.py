@@ -1,0 +1,1 @@
+"""Stand-ins for `fla.ops`: one module for each family of operators."""
