@@ -53,6 +53,13 @@ class LocalRunner:
             error = await self._run_once(paths, job, on_progress)
         return _collect(paths, error)
 
+    async def closed(self) -> None:
+        """Wait until the fork server has ended."""
+        if self._server is not None:
+            await self._server.wait()
+        if self._reader is not None:
+            await self._reader
+
     async def _run_once(
         self, paths: JobPaths, job: Job, on_progress: Callable[[MetricPoint], None]
     ) -> JobError | None:

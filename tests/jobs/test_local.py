@@ -1,0 +1,196 @@
+"""Each test attacks one promise of the runner."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from asi_arch.jobs import JobPaths, LocalRunner
+from asi_arch.jobs.linux import processes
+from asi_arch.records import Job, JobResult, Limits
+from tests.programs import PLAIN, at_import
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[[Job], JobResult]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("jobs")
+
+
+@pytest.fixture(scope="module")
+def runner(root: Path) -> LocalRunner:
+    return LocalRunner(root)
+
+
+@pytest.fixture(scope="module")
+def run(runner: LocalRunner) -> Iterator[Run]:
+    os.environ["ASI_ARCH_TEST_SECRET"] = "hush"
+    with asyncio.Runner() as loop:
+        yield lambda job: loop.run(runner.run(job))
+        loop.run(close(runner))
+    del os.environ["ASI_ARCH_TEST_SECRET"]
+
+
+async def close(runner: LocalRunner) -> None:
+    runner.close()
+    await runner.closed()
+
+
+def verification(name: str, program: str, **limits: float) -> Job:
+    return Job(name=name, kind="verify", program=program, limits=Limits.model_validate(limits))
+
+
+def contract(result: JobResult) -> tuple[bool, str]:
+    assert result.value is not None, result.error
+    first = result.value["findings"][0]
+    return first["passed"], first["evidence"]
+
+
+def in_folder(folder: Path) -> list[int]:
+    """Return the processes that work in `folder`."""
+    found = []
+    for process in processes():
+        try:
+            cwd = os.readlink(f"/proc/{process.pid}/cwd")
+        except OSError:
+            continue
+        if cwd.startswith(str(folder)):
+            found.append(process.pid)
+    return found
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+def test_an_honest_program_gives_findings(run: Run) -> None:
+    assert contract(run(verification("honest", PLAIN)))[0]
+
+
+def test_an_exception_is_a_result(run: Run) -> None:
+    result = run(Job(name="exception", kind="train", program=PLAIN, spec={}))
+    assert result.error is not None and result.error.kind == "exception"
+    assert "KeyError" in result.error.message and "worker.py" in result.error.trace
+
+
+def test_an_import_that_never_returns_is_killed(run: Run, root: Path) -> None:
+    started = time.monotonic()
+    result = run(verification("endless", at_import("while True: pass"), seconds=2))
+    assert result.error is not None and result.error.kind == "timeout"
+    assert time.monotonic() - started < 30
+    assert in_folder(root / "endless") == []
+
+
+def test_memory_is_limited(run: Run) -> None:
+    program = at_import("hoard = [bytes(2**28) for _ in range(40)]")
+    result = run(verification("hoard", program, memory_bytes=2**30))
+    passed = result.error is None and contract(result)[0]
+    assert not passed
+
+
+def test_memory_of_children_counts(run: Run, root: Path) -> None:
+    program = at_import(
+        "import os, time",
+        "for _ in range(3):",
+        "    if os.fork() == 0:",
+        "        hoard = b'x' * 2**29; time.sleep(60)",
+        "time.sleep(60)",
+    )
+    result = run(verification("family", program, memory_bytes=2**30, seconds=60))
+    assert result.error is not None and result.error.kind == "memory"
+    assert in_folder(root / "family") == []
+
+
+def test_a_daemon_does_not_outlive_its_job(run: Run, root: Path) -> None:
+    program = at_import(
+        "import os, time",
+        "if os.fork() == 0:",
+        "    os.setsid()",
+        "    if os.fork() == 0:",
+        "        time.sleep(300)",
+        "    os._exit(0)",
+    )
+    assert run(verification("daemon", program)).value is not None
+    assert eventually(lambda: in_folder(root / "daemon") == [])
+
+
+def test_leaving_without_a_result_is_an_error(run: Run) -> None:
+    result = run(verification("quitter", at_import("import os", "os._exit(0)")))
+    assert result.error is not None and result.error.kind == "crash"
+
+
+def test_secrets_of_the_environment_are_not_passed_on(run: Run) -> None:
+    program = at_import("import os", "assert 'ASI_ARCH_TEST_SECRET' not in os.environ")
+    assert contract(run(verification("secret", program)))[0]
+
+
+def test_the_network_is_out_of_reach(run: Run, runner: LocalRunner) -> None:
+    run(verification("warm-up", PLAIN))
+    if not runner.network_closed:
+        pytest.skip("this machine does not let a process leave the network")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        program = at_import(
+            "import socket", f"socket.create_connection(('127.0.0.1', {port}), timeout=2)"
+        )
+        passed, evidence = contract(run(verification("network", program)))
+    assert not passed and "create_connection" in evidence
+
+
+def test_a_finished_job_is_not_run_again(run: Run, root: Path) -> None:
+    job = verification("once", PLAIN)
+    first = run(job)
+    stamp = JobPaths(root / "once").result.stat().st_mtime_ns
+    assert run(job) == first
+    assert JobPaths(root / "once").result.stat().st_mtime_ns == stamp
+
+
+def test_another_question_under_the_same_name_is_asked(run: Run, root: Path) -> None:
+    run(verification("same-name", PLAIN))
+    result = run(verification("same-name", "nothing = 1"))
+    assert not contract(result)[0]
+
+
+def test_a_job_killed_from_outside_is_started_once_more(run: Run, root: Path) -> None:
+    program = at_import(
+        "import os, pathlib, signal",
+        "mark = pathlib.Path('../killed-once')",
+        "if not mark.exists():",
+        "    mark.touch()",
+        "    os.kill(os.getpid(), signal.SIGKILL)",
+    )
+    assert contract(run(verification("killed", program)))[0]
+    result = run(verification("suicide", at_import("import os", "os.kill(os.getpid(), 9)")))
+    assert result.error is not None and result.error.kind == "killed"
+
+
+def test_nothing_survives_when_the_campaign_is_killed(tmp_path: Path) -> None:
+    script = f"""
+        import asyncio, pathlib
+        from asi_arch.jobs import LocalRunner
+        from asi_arch.records import Job
+        job = Job(name="endless", kind="verify", program="while True: pass")
+        asyncio.run(LocalRunner(pathlib.Path({str(tmp_path)!r})).run(job))
+    """
+    campaign = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT)
+    try:
+        assert eventually(lambda: in_folder(tmp_path / "endless") != [], seconds=60)
+    finally:
+        campaign.send_signal(signal.SIGKILL)
+        campaign.wait()
+    assert eventually(lambda: in_folder(tmp_path) == [])

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from asi_arch.config import changed_config, load_config, preset_names
+from asi_arch.errors import UserError
+
+
+def test_every_preset_loads() -> None:
+    for name in preset_names():
+        assert load_config(name).name == name
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("seed = 3\n[explore]\ntokens = 4096\nlength = 128\n")
+    config = load_config("demo", file, ["explore.tokens=2e6", "search.sampler=random"])
+    assert (config.seed, config.explore.length, config.explore.tokens) == (3, 128, 2_000_000)
+    assert config.search.sampler == "random"
+    assert config.explore.parameters == load_config("demo").explore.parameters
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("explore.tokns=5", ["explore.tokns", "did you mean 'tokens'", "batch_size"]),
+        ("nonsense=1", ["nonsense", "explore"]),
+        ("explore.tokens=many", ["explore.tokens", "many"]),
+        ("explore.tokens=10", ["10", "512"]),
+        ("budget.experiments=0", ["budget.experiments", "0"]),
+        ("budget.minutes=-1", ["budget.minutes", "-1"]),
+        ("search.sampler=best", ["search.sampler", "best", "top", "random"]),
+        ("explore.tokens", ["explore.tokens", "key=value"]),
+        ("roles.poet.model=x", ["poet", "researcher"]),
+        ("roles.engineer.modell=x", ["roles.engineer.modell", "did you mean 'model'"]),
+        ("explore.seeds=[7]", ["explore.baseline_seeds"]),
+        ("explore.baseline_seeds=[0]", ["noise floor"]),
+        ("probe.writes=3", ["writes", "keys"]),
+        ('search.roots=["mamba"]', ["mamba", "deltanet"]),
+    ],
+)
+def test_a_wrong_setting_is_explained(setting: str, words: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config("demo", settings=[setting])
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_an_unknown_preset_lists_the_known_ones() -> None:
+    with pytest.raises(UserError, match="'dmo'.*demo"):
+        load_config("dmo")
+
+
+@pytest.mark.parametrize("content", [b"", b"seed = = 3", b"\xff\xfe"])
+def test_a_bad_file_is_explained(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match="bad.toml"):
+        load_config("demo", file)
+
+
+def test_a_missing_file_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no.toml"):
+        load_config("demo", tmp_path / "no.toml")
+
+
+def test_only_budget_and_jobs_may_change_later() -> None:
+    config = load_config("demo").settled()
+    more = changed_config(config, ["budget.experiments=99", "jobs.train=7"])
+    assert (more.budget.experiments, more.jobs.train) == (99, 7)
+    assert more.in_flight == config.in_flight
+    with pytest.raises(UserError, match="budget.experiments"):
+        changed_config(config, ["explore.tokens=2e6"])
