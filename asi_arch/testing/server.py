@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -112,8 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         if status in (429, 500, 503):
             self.send_header("Retry-After-Ms", "10")
-        self.end_headers()
-        self.wfile.write(data)
+        with suppress(ConnectionError):  # the client may have gone away
+            self.end_headers()
+            self.wfile.write(data)
 
 
 def _completion(body: dict[str, Any], text: str) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+import asyncio
+import socket
+
+import pytest
+from pydantic import BaseModel
+
+from asi_arch.backends.openai import OpenAIBackend
+from asi_arch.errors import BackendError, UserError
+from asi_arch.records import Message, Request, RoleSettings
+from asi_arch.testing import llm_server
+
+
+class Word(BaseModel):
+    word: str
+
+
+ANSWER = '{"word": "yes"}'
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+def request(temperature: float | None = 0.5) -> Request:
+    return Request(
+        experiment_id=1,
+        role="researcher",
+        task="propose",
+        messages=(Message(role="system", content="s"), Message(role="user", content="u" * 40)),
+        answer_type=Word,
+        settings=RoleSettings(temperature=temperature, max_tokens=77),
+    )
+
+
+def backend(url: str) -> OpenAIBackend:
+    return OpenAIBackend(RoleSettings(model="tiny", base_url=url))
+
+
+def test_answer_usage_and_body() -> None:
+    with llm_server(lambda messages: ANSWER) as server:
+        reply = asyncio.run(backend(server.url).complete(request()))
+    assert reply.text == ANSWER and reply.model == "tiny"
+    assert (reply.prompt_tokens, reply.completion_tokens) == (10, 3)
+    assert reply.seconds > 0 and reply.cost is None
+    body = server.bodies[0]
+    assert body["max_tokens"] == 77 and body["temperature"] == 0.5
+    assert body["response_format"]["json_schema"]["schema"]["required"] == ["word"]
+
+
+@pytest.mark.parametrize(
+    ("formats", "tries"),
+    [(("json_schema", "text"), 1), (("json_object", "text"), 2), (("text",), 3)],
+)
+def test_response_format_is_found_once(formats: tuple[str, ...], tries: int) -> None:
+    async def ask_twice(asked: OpenAIBackend) -> None:
+        await asked.complete(request())
+        await asked.complete(request())
+
+    with llm_server(lambda messages: ANSWER, formats=formats) as server:
+        asyncio.run(ask_twice(backend(server.url)))
+    assert server.received == tries + 1 and server.calls == 2
+    assert ("JSON schema" in server.bodies[1]["messages"][-1]["content"]) == (tries > 1)
+
+
+def test_temperature_is_left_out_where_it_is_refused() -> None:
+    with llm_server(lambda messages: ANSWER, temperature=False) as server:
+        asyncio.run(backend(server.url).complete(request()))
+    assert server.received == 2 and "temperature" not in server.bodies[0]
+    assert server.bodies[0]["response_format"]["type"] == "json_schema"
+
+
+def test_passing_faults_are_retried() -> None:
+    with llm_server(lambda messages: ANSWER, faults=(429, 500)) as server:
+        reply = asyncio.run(backend(server.url).complete(request()))
+    assert reply.text == ANSWER and server.received == 3 and server.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (401, "refused the key; set OPENAI_API_KEY"),
+        (403, "refused the key; set OPENAI_API_KEY"),
+        (404, "has no model 'tiny'"),
+    ],
+)
+def test_lasting_faults_name_the_server_and_the_fix(status: int, sentence: str) -> None:
+    with llm_server(lambda messages: ANSWER, faults=(status,)) as server:
+        with pytest.raises(BackendError, match=sentence) as caught:
+            asyncio.run(backend(server.url).complete(request()))
+        assert server.url in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_request_that_no_format_helps_is_an_error() -> None:
+    with llm_server(lambda messages: ANSWER, faults=(400,) * 9) as server:
+        with pytest.raises(BackendError, match="fault 400 on purpose"):
+            asyncio.run(backend(server.url).complete(request(temperature=None)))
+    assert server.received == 3
+
+
+def test_retries_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asi_arch.backends.openai.RETRIES", 1)
+    with (
+        llm_server(lambda messages: ANSWER, faults=(429,) * 9) as server,
+        pytest.raises(BackendError, match="allows no more requests"),
+    ):
+        asyncio.run(backend(server.url).complete(request()))
+    assert server.received == 2
+
+
+def test_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asi_arch.backends.openai.RETRIES", 0)
+    monkeypatch.setattr("asi_arch.backends.openai.TIMEOUT", 0.1)
+    with (
+        llm_server(lambda messages: ANSWER, latency=0.5) as server,
+        pytest.raises(BackendError, match="did not answer within"),
+    ):
+        asyncio.run(backend(server.url).complete(request()))
+
+
+def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asi_arch.backends.openai.RETRIES", 0)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        with pytest.raises(BackendError, match=f"{url} cannot be reached"):
+            asyncio.run(backend(url).complete(request()))
+
+
+def test_wrong_path_on_the_server() -> None:
+    with (
+        llm_server(lambda messages: ANSWER) as server,
+        pytest.raises(BackendError, match="often ends in /v1"),
+    ):
+        asyncio.run(backend(server.url.removesuffix("/v1")).complete(request()))
+
+
+def test_the_official_service_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="OPENAI_API_KEY is not set"):
+        backend("")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    assert backend("").base_url == "https://api.openai.com/v1"
+
+
+def test_base_url_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere:9/v1")
+    assert backend("").base_url == "http://elsewhere:9/v1"
+
+
+def test_settings_are_checked_before_anything_starts() -> None:
+    with pytest.raises(UserError, match="no model"):
+        OpenAIBackend(RoleSettings(base_url="http://localhost:8000/v1"))
+    with pytest.raises(UserError, match="'localhost:8000' is not valid"):
+        backend("localhost:8000")
