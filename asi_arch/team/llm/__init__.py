@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from asi_arch.backends import make_backend
 from asi_arch.errors import UserError
@@ -13,10 +14,13 @@ from asi_arch.team.llm.roles import LLMAnalyst, LLMEngineer, LLMResearcher, Spea
 
 __all__ = ["LLMAnalyst", "LLMEngineer", "LLMResearcher", "llm_team"]
 
-_ROLES = ("researcher", "engineer", "analyst")
+Role: TypeAlias = Literal["researcher", "engineer", "analyst"]
+ROLES: tuple[Role, ...] = ("researcher", "engineer", "analyst")
 
 
-def llm_team(roles: Mapping[str, RoleSettings], ledger: Ledger, agents: Path | None = None) -> Team:
+def llm_team(
+    roles: Mapping[Role, RoleSettings], ledger: Ledger, agents: Path | None = None
+) -> Team:
     """Return the three roles; roles with equal settings share one backend.
 
     Args:
@@ -30,8 +34,8 @@ def llm_team(roles: Mapping[str, RoleSettings], ledger: Ledger, agents: Path | N
     if agents is not None and not agents.is_dir():
         raise UserError(f"there is no folder of role cards at {agents}")
     backends: dict[RoleSettings, Backend] = {}
-    speakers = {}
-    for role in _ROLES:
+    speakers: dict[Role, Speaker] = {}
+    for role in ROLES:
         settings = roles.get(role, RoleSettings())
         if settings not in backends:
             backends[settings] = make_backend(settings.backend, settings)

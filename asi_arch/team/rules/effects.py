@@ -17,8 +17,8 @@ _COLUMNS = {
     answer: i
     for i, answer in enumerate((d.name, option) for d in SPACE.values() for option in d.options)
 }
-_PRIOR_VARIANCES = (0.02, 0.05, 0.1, 0.2, 0.5)
-_NOISE_VARIANCES = (0.05, 0.1, 0.2, 0.4, 0.8)
+_PRIOR_VARIANCES = (0.05, 0.1, 0.2, 0.4)
+_NOISE_VARIANCES = (0.1, 0.2, 0.4, 0.8)
 _INTERCEPT_VARIANCE = 9.0
 _FAILURE_WEIGHT = 0.5
 
@@ -39,7 +39,7 @@ class Contrast:
     def is_measured(self) -> bool:
         """Whether outcomes, and not the prior alone, say that the new value is better."""
         seen = len(self.with_new) >= 2 and len(self.with_old) >= 1
-        return seen and self.mean > 0.5 * self.sd
+        return seen and self.mean > self.sd
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def fit(history: Iterable[Outcome]) -> Effects:
     Fitness is cut at three robust standard deviations from the median, so that one diverged
     candidate does not hide everything else. A rejected or failed candidate has no fitness: it
     counts as the worst one seen, at half weight, because it shows that its design is bad but not
-    how bad. The prior's width and the noise are those of highest marginal likelihood on a grid.
+    how bad. The prior's width and the noise are not known: the posterior is an average over a grid
+    of both, weighted by their marginal likelihood.
     """
     known = [o for o in history if o.choices]
     scored = tuple(o for o in known if _has_fitness(o))
@@ -121,25 +122,34 @@ def _cut_tails(values: Array) -> Array:
 
 
 def _posterior(x: Array, y: Array) -> tuple[Array, Array, float]:
-    """Return mean and covariance root of the most likely prior and noise, and that prior."""
-    grid = itertools.product(_PRIOR_VARIANCES, _NOISE_VARIANCES)
-    prior, noise = (
-        max(grid, key=lambda pair: _log_evidence(x, y, *pair)) if len(y) > 1 else (0.1, 0.4)
+    """Return the mean, a root of the covariance and the prior variance, averaged over the grid."""
+    grid = list(itertools.product(_PRIOR_VARIANCES, _NOISE_VARIANCES))
+    fits = [_ridge(x, y, prior, noise) for prior, noise in grid]
+    evidence = np.array([fit.log_evidence for fit in fits])
+    weights = np.exp(evidence - evidence.max())
+    weights /= weights.sum()
+    mean = weights @ np.array([fit.mean for fit in fits])
+    covariance = sum(
+        weight * (fit.covariance + np.outer(fit.mean - mean, fit.mean - mean))
+        for weight, fit in zip(weights, fits, strict=True)
     )
-    precision = x.T @ x / noise + np.diag(_prior_precision(prior, x.shape[1]))
-    root = np.linalg.inv(np.linalg.cholesky(precision)).T
-    return root @ (root.T @ (x.T @ y)) / noise, root, prior
+    prior_variance = float(weights @ [prior for prior, _ in grid])
+    return mean, np.linalg.cholesky(np.asarray(covariance)), prior_variance
 
 
-def _prior_precision(variance: float, size: int) -> Array:
-    return np.array([1 / variance] * (size - 1) + [1 / _INTERCEPT_VARIANCE])
+@dataclass(frozen=True)
+class _Ridge:
+    mean: Array
+    covariance: Array
+    log_evidence: float
 
 
-def _log_evidence(x: Array, y: Array, prior: float, noise: float) -> float:
-    """Log marginal likelihood of y, up to a constant (Bishop 2006, eq. 3.86)."""
-    diagonal = _prior_precision(prior, x.shape[1])
-    precision = x.T @ x / noise + np.diag(diagonal)
+def _ridge(x: Array, y: Array, prior: float, noise: float) -> _Ridge:
+    """Bayesian linear regression with known variances (Bishop 2006, eqs. 3.53, 3.54 and 3.86)."""
+    diagonal = np.full(x.shape[1], 1 / prior)
+    diagonal[-1] = 1 / _INTERCEPT_VARIANCE
+    covariance = np.linalg.inv(x.T @ x / noise + np.diag(diagonal))
     projected = x.T @ y / noise
-    fit_term = y @ y / noise - projected @ np.linalg.solve(precision, projected)
-    log_det = np.linalg.slogdet(precision)[1] - np.log(diagonal).sum() + len(y) * math.log(noise)
-    return float(-0.5 * (fit_term + log_det))
+    log_det = np.linalg.slogdet(covariance)[1] + np.log(diagonal).sum() - len(y) * math.log(noise)
+    fit_term = projected @ covariance @ projected - y @ y / noise
+    return _Ridge(covariance @ projected, covariance, float(0.5 * (log_det + fit_term)))

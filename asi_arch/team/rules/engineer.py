@@ -9,16 +9,13 @@ from asi_arch.team.rules.space import BASELINES, SPACE, Design
 _SAFE = BASELINES["gated_deltanet"]
 
 _SUSPECTS = {
-    "caus": ("local", "conv", "shift", "position", "memory"),
+    "causality": ("local", "conv", "shift", "position", "memory"),
     "prefix": ("local", "conv", "shift", "position", "memory", "out_norm"),
-    "grad": ("out_norm", "feature", "qk_norm", "decay", "write"),
-    "large": ("out_norm", "qk_norm", "write", "update", "feature"),
-    "cost": ("memory", "value_size", "local", "gate"),
-    "speed": ("memory", "value_size", "local", "gate"),
-    "memory": ("memory", "value_size", "local", "gate"),
-    "param": ("value_size", "gate", "memory"),
+    "training": ("out_norm", "feature", "qk_norm", "write", "decay"),
+    "batch": ("out_norm", "qk_norm", "memory"),
+    "parameters": ("value_size", "gate", "memory", "local"),
 }
-"""Which decisions to doubt first, by a part of the name of the check that failed."""
+"""Which decisions to doubt first, by the check that failed."""
 
 _USUAL_SUSPECTS = (
     "qk_norm",

@@ -8,30 +8,36 @@ import numpy as np
 
 from asi_arch.team.rules.space import SPACE, Design, draw
 
+Kind = Literal["mutation", "recombination", "fresh"]
+
 _CHANGES = (1, 2, 3)
 _CHANGES_ODDS = (0.5, 0.3, 0.2)
-_MUTATION_SHARE = 0.65
-_RECOMBINATION_SHARE = 0.25
+_FRESH_SHARE = 0.08
+_RECOMBINATION_SHARE = 0.3
 
 
 @dataclass(frozen=True)
 class Move:
     """A design and how it was made; a fresh one keeps nothing of the parent on purpose."""
 
-    kind: Literal["mutation", "recombination", "fresh"]
+    kind: Kind
     design: Design
 
 
 def moves(parent: Design, references: Sequence[Design], rng: np.random.Generator) -> Iterator[Move]:
-    """Yield candidates without end: mutations, recombinations, now and then a fresh draw."""
+    """Yield candidates without end: mutations and recombinations, or now and then fresh draws only.
+
+    Fresh draws never compete with the others, as they would win by nothing but their uncertainty.
+    """
+    is_fresh = rng.random() < _FRESH_SHARE
+    others = [reference for reference in references if reference != parent]
     while True:
-        share = rng.random()
-        if share < _MUTATION_SHARE:
-            yield Move("mutation", mutate(parent, rng))
-        elif references and share < _MUTATION_SHARE + _RECOMBINATION_SHARE:
-            yield Move("recombination", recombine(parent, references, rng))
-        else:
+        if is_fresh:
             yield Move("fresh", draw(rng))
+        elif others and rng.random() < _RECOMBINATION_SHARE:
+            yield Move("recombination", recombine(parent, others, rng))
+        else:
+            yield Move("mutation", mutate(parent, rng))
 
 
 def mutate(parent: Design, rng: np.random.Generator) -> Design:

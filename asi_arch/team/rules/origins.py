@@ -3,7 +3,7 @@
 A part that changes against the parent is
 
 - `analysis` when its measured effect against the parent's value is clearly positive (posterior
-  mean above half its standard deviation) and rests on at least two outcomes with the new value and
+  mean above its standard deviation) and rests on at least two outcomes with the new value and
   one with the old; it cites those experiments;
 - else `cognition` when a written rule says that the parent has a weakness which this value mends;
   it cites the literature of the rule;

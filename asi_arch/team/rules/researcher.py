@@ -78,9 +78,9 @@ def _generator(context: Context) -> np.random.Generator:
 
 
 def _untried(context: Context, candidates: Iterator[Move]) -> Iterator[Move]:
-    """Leave out baselines, designs in the history and those whose name was turned down."""
+    """Leave out the parent, baselines, designs in the history and those turned down by name."""
     tried = {Design.from_choices(o.choices) for o in context.history if o.choices}
-    tried |= set(BASELINES.values())
+    tried |= {design_of(context.parent), *BASELINES.values()}
     refused = " ".join(context.rejections)
     return (
         move

@@ -1,0 +1,122 @@
+"""Learning from outcomes: planted effects are found, and honest doubt is kept."""
+
+import numpy as np
+
+from asi_arch.records import Outcome, Status
+from asi_arch.team.rules.effects import encode, fit
+from asi_arch.team.rules.space import BASELINES, SPACE, Design, draw
+
+PLANTED = {("decay", "scalar"): 1.5, ("out_norm", "rms"): 2.0, ("position", "rotary"): -1.0}
+
+
+def outcome(
+    id: int, design: Design, fitness: float | None, status: Status = Status.COMPLETE
+) -> Outcome:
+    return Outcome(
+        experiment_id=id,
+        number=id,
+        kind="candidate",
+        parent_id=None,
+        status=status,
+        fitness=fitness,
+        choices=design.to_choices(),
+    )
+
+
+def planted_history(count: int, noise: float, seed: int = 0) -> list[Outcome]:
+    rng = np.random.default_rng(seed)
+    history = []
+    for id in range(count):
+        design = draw(rng)
+        fitness = sum(PLANTED.get(item, 0.0) for item in design.items()) + noise * rng.normal()
+        history.append(outcome(id, design, float(fitness)))
+    return history
+
+
+def test_planted_effects_are_found() -> None:
+    effects = fit(planted_history(120, noise=0.5))
+    assert abs(effects.contrast("out_norm", "none", "rms").mean - 2.0) < 0.4
+    assert abs(effects.contrast("position", "none", "rotary").mean + 1.0) < 0.4
+    for old in ("none", "head", "channel"):
+        assert abs(effects.contrast("decay", old, "scalar").mean - 1.5) < 0.5
+    for name in set(SPACE) - {name for name, _ in PLANTED}:
+        first, second = SPACE[name].options[:2]
+        assert abs(effects.contrast(name, first, second).mean) < 0.4, name
+
+
+def test_intervals_cover_the_truth() -> None:
+    inside = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(size=len(encode(BASELINES["deltanet"])))
+        designs = [draw(rng) for _ in range(40)]
+        values = [float(encode(d) @ truth + 2 * rng.normal()) for d in designs]
+        effects = fit(
+            outcome(i, d, v) for i, (d, v) in enumerate(zip(designs, values, strict=True))
+        )
+        row = encode(designs[0].replace(decay="scalar")) - encode(designs[0].replace(decay="none"))
+        contrast = effects.contrast("decay", "none", "scalar")
+        inside.append(abs(contrast.mean - row @ truth) < 2 * contrast.sd)
+    assert 0.85 < np.mean(inside) <= 1
+
+
+def test_only_outcomes_make_an_effect_measured() -> None:
+    assert not fit([]).contrast("out_norm", "none", "rms").is_measured
+    contrast = fit(planted_history(60, noise=0.5)).contrast("out_norm", "none", "rms")
+    assert contrast.is_measured
+    assert len(contrast.with_new) + len(contrast.with_old) == 60
+    assert not fit(planted_history(60, 0.5)).contrast("out_norm", "rms", "none").is_measured
+
+
+def test_one_outcome_of_a_value_is_no_measurement() -> None:
+    old = BASELINES["deltanet"]
+    history = [outcome(1, old, 0.0), outcome(2, old.replace(decay="scalar"), 5.0)]
+    assert not fit(history).contrast("decay", "none", "scalar").is_measured
+    history += [
+        outcome(3, old.replace(decay="scalar", conv="none"), 5.0),
+        outcome(4, old.replace(conv="none"), 0.0),
+    ]
+    assert fit(history).contrast("decay", "none", "scalar").is_measured
+
+
+def test_rejected_candidates_count_as_poor() -> None:
+    rng = np.random.default_rng(1)
+    designs = [draw(rng) for _ in range(60)]
+    history = [
+        outcome(i, d, None, Status.REJECTED)
+        if d["memory"] == "two"
+        else outcome(i, d, float(rng.normal()))
+        for i, d in enumerate(designs)
+    ]
+    assert fit(history).contrast("memory", "two", "one").mean > 0.5
+    unfinished = [o.model_copy(update={"status": Status.VERIFIED}) for o in history]
+    assert abs(fit(unfinished).contrast("memory", "two", "one").mean) < 0.1
+
+
+def test_one_diverged_candidate_does_not_hide_the_rest() -> None:
+    history = planted_history(80, noise=0.5)
+    history[3] = history[3].model_copy(update={"fitness": -1e6})
+    history[4] = history[4].model_copy(update={"fitness": float("nan")})
+    assert abs(fit(history).contrast("out_norm", "none", "rms").mean - 2.0) < 0.6
+
+
+def test_doubt_shrinks_with_outcomes() -> None:
+    doubts = [fit(planted_history(n, 0.5)).doubt("decay", "none", "scalar") for n in (0, 10, 100)]
+    assert abs(doubts[0] - 1) < 1e-9
+    assert doubts[0] > doubts[1] > doubts[2] > 0
+
+
+def test_samples_spread_as_the_posterior() -> None:
+    effects = fit(planted_history(30, noise=0.5))
+    rng = np.random.default_rng(0)
+    samples = np.array([effects.sample(rng) for _ in range(4000)])
+    np.testing.assert_allclose(samples.mean(0), effects.mean, atol=0.05)
+    row = encode(BASELINES["deltanet"]) - encode(BASELINES["deltanet"].replace(decay="head"))
+    expected = effects.contrast("decay", "head", "none").sd / effects.scale
+    assert abs((samples @ row).std() / expected - 1) < 0.05
+
+
+def test_constant_or_tiny_histories_are_fitted() -> None:
+    design = BASELINES["deltanet"]
+    for history in ([outcome(1, design, 1.0)], [outcome(1, design, 1.0), outcome(2, design, 1.0)]):
+        assert np.isfinite(fit(history).mean).all()
