@@ -67,7 +67,9 @@ def test_dotted_path() -> None:
     ("broken", "sentence"),
     [(LoopBound, "another loop"), (Prose, "ignored"), (Mixed, "mixed up")],
 )
-def test_broken_promises_are_found(broken: Callable[[RoleSettings], Backend], sentence: str) -> None:
+def test_broken_promises_are_found(
+    broken: Callable[[RoleSettings], Backend], sentence: str
+) -> None:
     with pytest.raises(AssertionError, match=sentence):
         asyncio.run(check_backend(lambda: broken(RoleSettings())))
 

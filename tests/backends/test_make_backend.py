@@ -73,7 +73,7 @@ def test_a_broken_entry_point_is_named_and_skipped(
     with caplog.at_level(logging.WARNING):
         assert "broken" not in backend_names()
     assert "no_such_module_here" in caplog.text
-    with pytest.raises(UserError, match="cannot load backend 'broken'.*Available: openai"):
+    with pytest.raises(UserError, match=r"cannot load backend 'broken'.*Available: openai"):
         make_backend("broken", SETTINGS)
 
 

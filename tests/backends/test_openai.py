@@ -1,5 +1,7 @@
 import asyncio
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from pydantic import BaseModel
@@ -93,9 +95,11 @@ def test_lasting_faults_name_the_server_and_the_fix(status: int, sentence: str) 
 
 
 def test_a_request_that_no_format_helps_is_an_error() -> None:
-    with llm_server(lambda messages: ANSWER, faults=(400,) * 9) as server:
-        with pytest.raises(BackendError, match="fault 400 on purpose"):
-            asyncio.run(backend(server.url).complete(request(temperature=None)))
+    with (
+        llm_server(lambda messages: ANSWER, faults=(400,) * 9) as server,
+        pytest.raises(BackendError, match="fault 400 on purpose"),
+    ):
+        asyncio.run(backend(server.url).complete(request(temperature=None)))
     assert server.received == 3
 
 
@@ -126,6 +130,46 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
         with pytest.raises(BackendError, match=f"{url} cannot be reached"):
             asyncio.run(backend(url).complete(request()))
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """A web server that is no language model."""
+
+    content_type, body = "", b""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", self.content_type)
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/html", b"<html>welcome</html>"),
+        ("application/json", b"{not json"),
+        ("application/json", b"[]"),
+        ("application/json", b'{"ok": true}'),
+        ("application/json", b'{"choices": [], "model": "m"}'),
+        ("application/json", b'{"choices": [{}], "model": "m"}'),
+    ],
+)
+def test_a_server_that_speaks_something_else(content_type: str, body: bytes) -> None:
+    handler = type("Handler", (Stranger,), {"content_type": content_type, "body": body})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        try:
+            with pytest.raises(BackendError, match="does not speak the chat-completions protocol"):
+                asyncio.run(backend(url).complete(request()))
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_wrong_path_on_the_server() -> None:

@@ -6,8 +6,8 @@ import pytest
 from asi_arch.content import content
 from asi_arch.errors import UserError
 from asi_arch.records import RoleSettings
-from asi_arch.team.llm import llm_team
-from asi_arch.team.llm.answers import AnalysisAnswer
+from asi_arch.team.llm import ROLES, llm_team
+from asi_arch.team.llm.answers import AnalysisAnswer, ProgramAnswer
 from asi_arch.team.llm.card import load_card
 from asi_arch.testing import MemoryLedger
 
@@ -46,14 +46,10 @@ def test_a_card_of_the_users_own_takes_the_place_of_the_shipped_one(tmp_path: Pa
     assert (system.role, system.content) == ("system", "System 1 < 2 {{ y }}")
     assert (user.role, user.content) == ("user", "User 1 < 2 {{ y }}")
     assert card.settings(RoleSettings()).temperature is None
-    shipped = load_card("engineer", "repair", _program(), {"program", "findings", "name"}, folder)
+    shipped = load_card(
+        "engineer", "repair", ProgramAnswer, {"program", "findings", "name"}, folder
+    )
     assert shipped.purpose.startswith("Repair")
-
-
-def _program() -> type:
-    from asi_arch.team.llm.answers import ProgramAnswer
-
-    return ProgramAnswer
 
 
 def test_the_users_temperature_wins() -> None:
@@ -91,6 +87,5 @@ def test_a_team_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no folder of role cards"):
         llm_team({}, MemoryLedger(), tmp_path / "missing")
     write(tmp_path, HEADER + "s\n---\n{{ unknown }}")
-    roles = {"researcher": scripted, "engineer": scripted, "analyst": scripted}
     with pytest.raises(UserError, match="unknown variables"):
-        llm_team(roles, MemoryLedger(), tmp_path)
+        llm_team(dict.fromkeys(ROLES, scripted), MemoryLedger(), tmp_path)

@@ -24,7 +24,7 @@ from asi_arch.records import (
     RoleSettings,
     Status,
 )
-from asi_arch.team.llm import llm_team
+from asi_arch.team.llm import ROLES, llm_team
 from asi_arch.testing import MemoryLedger
 
 SOURCE = "import torch\n\nclass DeltaNet(torch.nn.Module):\n    pass\n"
@@ -70,9 +70,6 @@ def team(answers: Iterable[str] | Callable[[list[dict[str, str]]], str]) -> tupl
     backend = researcher.speaker.backend
     backend.__init__(RoleSettings(), answers)
     return built, backend
-
-
-ROLES = ("researcher", "engineer", "analyst")
 
 
 def proposal(*citations: str, origin: str = "cognition") -> str:
@@ -256,9 +253,7 @@ def test_the_scripted_model_plays_all_roles() -> None:
 def test_roles_with_equal_settings_share_a_backend() -> None:
     same = RoleSettings(backend="scripted", model="a")
     other = RoleSettings(backend="scripted", model="b")
-    built: Any = llm_team(
-        {"researcher": same, "engineer": same, "analyst": other}, MemoryLedger()
-    )
+    built: Any = llm_team({"researcher": same, "engineer": same, "analyst": other}, MemoryLedger())
     assert built.researcher.speaker.backend is built.engineer.speaker.backend
     assert built.analyst.speaker.backend is not built.engineer.speaker.backend
     assert isinstance(built.analyst.speaker.backend, ScriptedBackend)
