@@ -115,14 +115,15 @@ class OpenAIBackend:
 
     def _reply(self, completion: Any, seconds: float) -> Reply:
         choices = getattr(completion, "choices", None)
-        if not choices:
+        message = choices[0].message if choices else None
+        if message is None or not isinstance(message.content, str | None):
             raise BackendError(self._not_protocol())
         usage = completion.usage
         return Reply(
-            text=choices[0].message.content or "",
+            text=message.content or "",
             model=completion.model or self.model,
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
+            prompt_tokens=getattr(usage, "prompt_tokens", None) or 0,
+            completion_tokens=getattr(usage, "completion_tokens", None) or 0,
             seconds=seconds,
         )
 

@@ -156,6 +156,7 @@ class Stranger(BaseHTTPRequestHandler):
         ("application/json", b'{"ok": true}'),
         ("application/json", b'{"choices": [], "model": "m"}'),
         ("application/json", b'{"choices": [{}], "model": "m"}'),
+        ("application/json", b'{"choices": [{"message": {"content": [1]}}], "model": "m"}'),
     ],
 )
 def test_a_server_that_speaks_something_else(content_type: str, body: bytes) -> None:

@@ -43,11 +43,13 @@ def run(answers: Iterable[str], ledger: MemoryLedger) -> tuple[AnalysisAnswer, S
         f"Let me think {{about}} it. {GOOD}",
         '{"summary": "two\nlines", "keep": [], "drop": [], "extra": 1}',
         '{"thought": "first"} ' + GOOD,
+        "<think>" + '{"summary": "draft", "keep": [], "drop": []}' * 300 + "</think>" + GOOD,
     ],
 )
 def test_json_is_found_in_what_surrounds_it(text: str) -> None:
     answer, problem = read_answer(text, AnalysisAnswer)
     assert isinstance(answer, AnalysisAnswer) and not problem
+    assert answer.summary != "draft"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from asi_arch.records import Message, Reply, Request
 
 ATTEMPTS = 3
 _SHOWN = 20_000  # characters of a refused reply that go back to the model
-_STARTS = 50  # opening braces tried as the start of the answer
+_STARTS = 200  # opening braces tried as the start of the answer
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -58,8 +58,10 @@ async def ask(backend: Backend, ledger: Ledger, request: Request, check: Callabl
 def read_answer(text: str, answer_type: type[BaseModel]) -> tuple[BaseModel | None, str]:
     """Find the answer in a reply, with or without prose and code fences round its JSON.
 
-    Text without any JSON goes to the answer type as it is. Returns the answer or the problem.
+    Text without any JSON goes to the answer type as it is, thoughts in front are passed over.
+    Returns the answer or the problem.
     """
+    text = text.rpartition("</think>")[2]
     problem = ""
     for value in [*_objects(text), text]:
         try:
