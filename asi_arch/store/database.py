@@ -21,6 +21,7 @@ _SYMPTOMS = {
     "not a database": "{} is not an asi-arch database; name another one with --db",
     "malformed": "{} is damaged; restore it from a copy",
     "is full": "cannot write {}: the disk is full; free some space and go on",
+    "No space left": "cannot write {}: the disk is full; free some space and go on",
     "disk I/O error": "cannot write {}: the disk failed; see that it has space and is healthy",
 }
 
@@ -79,7 +80,7 @@ def _sentence(url: URL, error: BaseException | None) -> str | None:
             return sentence.format(shown(url))
     if error.__class__.__module__.startswith("psycopg") and _is_about_server(error):
         reason = str(error).strip().splitlines()[0]
-        return f"the PostgreSQL server at {shown(url)} does not answer: {reason}"
+        return f"cannot use the PostgreSQL server at {shown(url)}: {reason}"
     return None
 
 
