@@ -67,16 +67,17 @@ class Campaign:
         """Run baselines and experiments side by side; return the budget that ended it, if any."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._run_baselines())
+                baselines = self.lab.store.experiments(self.lab.campaign.id, kind="baseline")
+                trained = [group.create_task(run_baseline(self.lab, b)) for b in baselines]
+                group.create_task(self._rank_baselines(trained))
                 stop = await self._run_experiments(group)
         except* AsiArchError as errors:
             raise errors.exceptions[0] from errors
         return stop
 
-    async def _run_baselines(self) -> None:
-        lab = self.lab
-        baselines = lab.store.experiments(lab.campaign.id, kind="baseline")
-        trained = await asyncio.gather(*(run_baseline(lab, baseline) for baseline in baselines))
+    async def _rank_baselines(self, tasks: list[asyncio.Task[Experiment]]) -> None:
+        """Give the baselines their fitness, which needs all of them."""
+        lab, trained = self.lab, await asyncio.gather(*tasks)
         for baseline in trained:
             if baseline.status in (Status.REJECTED, Status.FAILED):
                 raise AsiArchError(f"the baseline {baseline.name} cannot be run: {baseline.reason}")

@@ -131,7 +131,7 @@ class Lab:
     async def _train(self, experiment: Experiment, name: str, seed: int) -> Run:
         job = self._training_job(experiment, name, seed)
         async with self.slots.train:
-            self.watcher.on_phase(experiment, f"train {name}")
+            self.watcher.on_phase(experiment, f"{name} seed {seed}")
             self.store.log_event(self.campaign.id, experiment.id, "train", f"{name} seed {seed}")
             progress = partial(self._on_progress, experiment, name, seed)
             result = await self.runner.run(job, progress)

@@ -18,6 +18,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from asi_arch.jobs.worker import run_job
 from asi_arch.records import Limits
 
 _POLL_SECONDS = 0.5
+_CLEARING_ROUNDS = 100
 
 
 @dataclass
@@ -126,8 +128,8 @@ class Server:
                 self._enforce()
         finally:
             for child in self.children.values():
-                _kill(child.pid)
-            self._kill_orphans()
+                _kill_group(child)
+                self._clear_away(child)
 
     def _take_commands(self) -> bool:
         ready, _, _ = select.select([0, self.wake], [], [], _POLL_SECONDS)
@@ -143,29 +145,33 @@ class Server:
         return bool(data)
 
     def _reap(self) -> None:
-        """Report every child that has ended, after ending what it left."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid in self.children:
-                self._report(self.children.pop(pid), os.waitstatus_to_exitcode(status))
+        """Report every child that has ended, after ending what it left.
 
-    def _report(self, child: Child, code: int) -> None:
-        _kill(child.pid)
-        self._kill_orphans()
-        line = {"folder": child.folder, "code": code, "broken_limit": child.broken_limit}
-        os.write(1, (json.dumps(line) + "\n").encode())
+        A process keeps its number until it is waited for, so nobody else's can be hit.
+        """
+        while (pid := _ended_child()) is not None:
+            child = self.children.pop(pid, None)
+            if child is not None:
+                self._clear_away(child)
+            _, status = os.waitpid(pid, 0)
+            if child is not None:
+                _report(child, os.waitstatus_to_exitcode(status))
 
-    def _kill_orphans(self) -> None:
-        """End processes that outlived the job which started them: they are our children now."""
+    def _clear_away(self, child: Child) -> None:
+        """Kill what the job started until it is gone: inside the kernel that takes a moment."""
+        for _ in range(_CLEARING_ROUNDS):
+            left = [p for p in processes() if p.session == child.pid] + self._orphans()
+            if not left:
+                return
+            for process in left:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+            time.sleep(0.02)
+
+    def _orphans(self) -> list[Process]:
+        """Return the processes that outlived the job which started them: our children now."""
         me = os.getpid()
-        for process in processes():
-            if process.parent == me and process.pid not in self.children:
-                _kill(process.pid)
+        return [p for p in processes() if p.parent == me and p.pid not in self.children]
 
     def _enforce(self) -> None:
         """Kill the jobs that broke a limit."""
@@ -179,7 +185,7 @@ class Server:
             elif len(group) > child.limits.processes:
                 child.broken_limit = "processes"
             if child.broken_limit:
-                _kill(child.pid)
+                _kill_group(child)
 
 
 def _memory_limit(child: Child, group: list[Process]) -> int:
@@ -188,13 +194,26 @@ def _memory_limit(child: Child, group: list[Process]) -> int:
     return child.limits.memory_bytes + shared * len(group)
 
 
-def _kill(leader: int) -> None:
-    """End the group of the process `leader` and the process itself."""
-    for kill in (os.killpg, os.kill):
-        try:
-            kill(leader, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+def _kill_group(child: Child) -> None:
+    """End the process group of a child that has not been waited for."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        os.kill(child.pid, signal.SIGKILL)
+
+
+def _ended_child() -> int | None:
+    """Return the number of a child that has ended, None if none has."""
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if ended is None else ended.si_pid
+
+
+def _report(child: Child, code: int) -> None:
+    line = {"folder": child.folder, "code": code, "broken_limit": child.broken_limit}
+    os.write(1, (json.dumps(line) + "\n").encode())
 
 
 def main() -> None:
