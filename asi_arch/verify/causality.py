@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from asi_arch.records import Finding
 from asi_arch.verify.compare import TOLERANCE, rounded
 from asi_arch.verify.locate import Place, locate
+from asi_arch.verify.replace import SIZES
 from asi_arch.verify.subject import Subject
 from asi_arch.verify.trials import GRADIENT, Trial, gradients, replacements
 
@@ -75,7 +76,7 @@ def _conditions(leaks: list[Trial], trials: list[Trial]) -> Iterator[str]:
         yield " It appears only when a sample is alone in its batch."
     if any(t.length < shortest and t.start in _starts(leaks) for t in trials):
         yield f" It appears from length {shortest} on, not at shorter ones."
-    if all(leak.way == "large values" for leak in leaks):
+    if all(leak.way in SIZES for leak in leaks):
         yield " Only large values do it: look for a threshold, a maximum or an overflow."
 
 

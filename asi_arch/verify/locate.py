@@ -121,7 +121,7 @@ def _influence(subject: Subject, trial: Trial, sources: list[int]) -> Tensor:
 def _pattern(pairs: list[tuple[int, int]], length: int) -> str:
     """Name the pattern of (changed source, moved earlier target) pairs."""
     offsets = [source - target for source, target in pairs]
-    first_moved = {source: min(t for s, t in pairs if s == source) for source, _ in pairs}
+    first_moved = dict(sorted(pairs, reverse=True))
     if min(offsets) > length // 2:
         return "wrapped around"
     if max(offsets) <= LOCAL < length:

@@ -8,12 +8,13 @@ from asi_arch.verify.subject import Subject
 def check(subject: Subject) -> Finding:
     """Count at the stage's size and match the total by the width of the MLP."""
     settings = subject.settings
-    hidden_size, num_layers = settings.stage_hidden_size, settings.num_layers
-    module = subject.build(hidden_size=hidden_size, num_heads=settings.stage_num_heads)
+    hidden_size = settings.stage_hidden_size or settings.hidden_size
+    num_heads = settings.stage_num_heads or settings.num_heads
+    module = subject.build(hidden_size=hidden_size, num_heads=num_heads)
     mixer = sum(parameter.numel() for parameter in module.parameters())
     if settings.parameters is None:
         return Finding(check="parameters", passed=True, measured={"mixer": mixer})
-    backbone = (hidden_size, num_layers, settings.vocab_size)
+    backbone = (hidden_size, settings.num_layers, settings.vocab_size)
     size = match_width(mixer, *backbone, settings.parameters)
     if size is not None:
         measured = {
@@ -29,7 +30,7 @@ def check(subject: Subject) -> Finding:
         passed=False,
         measured={"mixer": mixer, "smallest_total": smallest.total, "target": settings.parameters},
         evidence=_evidence(mixer, smallest.total, settings.parameters),
-        hint=_hint(mixer, smallest.total - settings.parameters, num_layers),
+        hint=_hint(mixer, smallest.total - settings.parameters, settings.num_layers),
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class VerifySettings:
     """Sizes, lengths and seed of a verification, and the model size a candidate must fit.
 
-    Everything runs at `hidden_size` and `num_heads`, but the size check: it counts at
-    `stage_hidden_size` and `stage_num_heads`, the sizes of the stage the candidate is to train at.
+    Everything runs at `hidden_size` and `num_heads`. The size check counts at the sizes of the
+    stage the candidate is to train at, `stage_hidden_size` and `stage_num_heads`, where given.
     """
 
     hidden_size: int = 64
@@ -17,8 +17,8 @@ class VerifySettings:
     lengths: tuple[int, ...] = (1, 7, 64, 100, 257)
     batch_sizes: tuple[int, ...] = (1, 2, 5)
     seed: int = 0
-    stage_hidden_size: int = 64
-    stage_num_heads: int = 2
+    stage_hidden_size: int | None = None
+    stage_num_heads: int | None = None
     num_layers: int = 2
     vocab_size: int = 256
     parameters: int | None = None

@@ -1,6 +1,5 @@
 """batch: batch norm, which in train mode mixes samples and time."""
 
-import torch
 from torch import nn
 
 

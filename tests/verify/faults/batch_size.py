@@ -1,6 +1,5 @@
 """batch: divided by the number of samples."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """causality: another path for more than 200 tokens, with a statistic over all of them."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """causality: the future enters through a detached scale, which has no gradient."""
 
-import torch
 from torch import nn
 
 

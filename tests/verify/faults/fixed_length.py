@@ -1,6 +1,5 @@
 """contract: chunks of 64 without padding."""
 
-import torch
 from torch import nn
 
 

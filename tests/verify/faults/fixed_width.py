@@ -1,6 +1,5 @@
 """contract: constructed for one hidden size only."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """causality: a flipped copy of the values is added."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """contract: the residual is added into the input."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """causality: clipping that starts when any value of the sequence is large."""
 
-import torch
 from torch import nn
 
 

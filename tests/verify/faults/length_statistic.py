@@ -1,6 +1,5 @@
 """prefix: a running sum divided by the length of the sequence."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """causality: values scaled by their largest entry over time."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """causality: instance normalisation over the time dimension."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """causality: a regulariser that in train mode centres over time."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """contract: two layers, and no way to tell which is meant."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """causality: a short convolution padded on both sides."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """contract: the output has twice the width."""
 
-import torch
 from torch import nn
 
 

@@ -1,6 +1,5 @@
 """Depthwise convolution padded on the left, with dropout in train mode."""
 
-import torch
 from torch import nn
 
 

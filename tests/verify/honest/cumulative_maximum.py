@@ -1,6 +1,5 @@
 """Values scaled by the largest seen so far."""
 
-import torch
 from torch import nn
 
 

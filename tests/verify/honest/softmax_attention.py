@@ -12,7 +12,7 @@ class RotaryAttention(nn.Module):
         self.out = nn.Linear(hidden_size, hidden_size, bias=False)
 
     def split(self, x):
-        batch, length, width = x.shape
+        batch, length, _width = x.shape
         parts = self.qkv(x).view(batch, length, 3, self.heads, -1)
         return parts.permute(2, 0, 3, 1, 4)
 
