@@ -22,7 +22,7 @@ def additive(
 ) -> tuple[Tensor, Tensor]:
     """Decayed linear attention; decay is a log: None, [B, T, H] or [B, T, H, K]."""
     batch, length = q.shape[:2]
-    size = chunk_length(length)
+    size = chunk_length(length, k.shape[-1])
     q, k, v = (to_chunks(x, size) for x in (q, k, v))
     part = decay_chunks(q.unsqueeze(2), k, None if decay is None else to_chunks(decay, size))
     written = part.keys_out.transpose(-1, -2) @ v
@@ -46,7 +46,8 @@ def delta(
     chunks is one product with a [K, K] transition.
     """
     batch, length = q.shape[:2]
-    size, width = chunk_length(length), k.shape[-1]
+    width = k.shape[-1]
+    size = chunk_length(length, width)
     q, k, v, beta = (to_chunks(x, size) for x in (q, k, v, beta.unsqueeze(-1)))
     rows = torch.stack((q, k * beta), dim=2)
     part = decay_chunks(rows, k, None if decay is None else to_chunks(decay, size))

@@ -1,0 +1,63 @@
+"""DeltaNet: a linear-time mixer whose state is edited by the delta rule.
+
+Yang et al., "Parallelizing Linear Transformers with the Delta Rule over Sequence Length", arXiv
+2406.06484. The state maps keys to values; each token replaces a share beta of what its key
+recalls by its own value. Short convolutions, SiLU and unit-length queries and keys as published.
+"""
+
+from typing import Any
+
+from einops import rearrange
+from fla.modules import RMSNorm, ShortConvolution
+from fla.ops.delta_rule import chunk_delta_rule
+from torch import Tensor, nn
+
+
+class DeltaNet(nn.Module):
+    """Delta-rule mixer, [batch, length, hidden_size] to the same shape."""
+
+    def __init__(
+        self,
+        hidden_size: int,
+        num_heads: int,
+        layer_idx: int | None = None,
+        conv_size: int = 4,
+        norm_eps: float = 1e-5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        self.head_dim = hidden_size // num_heads
+        self.layer_idx = layer_idx
+        self.q_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.k_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.v_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.b_proj = nn.Linear(hidden_size, num_heads, bias=False)
+        self.q_conv1d = ShortConvolution(hidden_size, conv_size, activation="silu")
+        self.k_conv1d = ShortConvolution(hidden_size, conv_size, activation="silu")
+        self.v_conv1d = ShortConvolution(hidden_size, conv_size, activation="silu")
+        self.o_norm = RMSNorm(self.head_dim, eps=norm_eps)
+        self.o_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        past_key_values: Any = None,
+        use_cache: bool = False,
+        output_attentions: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Tensor, None, Any]:
+        """Mix tokens in linear time; attention_mask [batch, length] marks real ones."""
+        x = hidden_states
+        if attention_mask is not None:
+            x = x * attention_mask.unsqueeze(-1)
+        q, _ = self.q_conv1d(self.q_proj(x))
+        k, _ = self.k_conv1d(self.k_proj(x))
+        v, _ = self.v_conv1d(self.v_proj(x))
+        q, k, v = (rearrange(y, "b t (h d) -> b t h d", d=self.head_dim) for y in (q, k, v))
+        beta = self.b_proj(x).sigmoid()
+        if attention_mask is not None:
+            beta = beta * attention_mask.unsqueeze(-1)
+        out, _ = chunk_delta_rule(q, k, v, beta, use_qk_l2norm_in_kernel=True)
+        out = rearrange(self.o_norm(out), "b t h d -> b t (h d)")
+        return self.o_proj(out), None, past_key_values

@@ -1,0 +1,83 @@
+"""Gated DeltaNet: the delta rule with a data-dependent decay of the whole state.
+
+Yang, Kautz and Hatamizadeh, "Gated Delta Networks: Improving Mamba2 with Delta Rule", arXiv
+2412.06464. The decay has Mamba 2's parameters: exp(-exp(A_log) * softplus(a(x) + dt_bias)).
+Values are as wide as the model here (the paper doubles them), so that the parameters compare
+with those of the other baselines.
+"""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from fla.modules import FusedRMSNormGated, ShortConvolution
+from fla.ops.gated_delta_rule import chunk_gated_delta_rule
+from torch import Tensor, nn
+
+
+class GatedDeltaNet(nn.Module):
+    """Gated delta-rule mixer, [batch, length, hidden_size] to the same shape."""
+
+    def __init__(
+        self,
+        hidden_size: int,
+        num_heads: int,
+        layer_idx: int | None = None,
+        conv_size: int = 4,
+        norm_eps: float = 1e-5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        self.head_dim = hidden_size // num_heads
+        self.layer_idx = layer_idx
+        self.q_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.k_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.v_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.g_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.a_proj = nn.Linear(hidden_size, num_heads, bias=False)
+        self.b_proj = nn.Linear(hidden_size, num_heads, bias=False)
+        self.A_log = nn.Parameter(torch.empty(num_heads).uniform_(1, 16).log())
+        self.dt_bias = nn.Parameter(_initial_dt_bias(num_heads))
+        self.q_conv1d = ShortConvolution(hidden_size, conv_size, activation="silu")
+        self.k_conv1d = ShortConvolution(hidden_size, conv_size, activation="silu")
+        self.v_conv1d = ShortConvolution(hidden_size, conv_size, activation="silu")
+        self.o_norm = FusedRMSNormGated(self.head_dim, eps=norm_eps)
+        self.o_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        past_key_values: Any = None,
+        use_cache: bool = False,
+        output_attentions: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Tensor, None, Any]:
+        """Mix tokens in linear time; attention_mask [batch, length] marks real ones."""
+        x = hidden_states
+        if attention_mask is not None:
+            x = x * attention_mask.unsqueeze(-1)
+        q, _ = self.q_conv1d(self.q_proj(x))
+        k, _ = self.k_conv1d(self.k_proj(x))
+        v, _ = self.v_conv1d(self.v_proj(x))
+        q, k, v, gate = (
+            rearrange(y, "b t (h d) -> b t h d", d=self.head_dim) for y in (q, k, v, self.g_proj(x))
+        )
+        beta = self.b_proj(x).sigmoid()
+        log_decay = -self.A_log.float().exp() * F.softplus(self.a_proj(x).float() + self.dt_bias)
+        if attention_mask is not None:
+            beta = beta * attention_mask.unsqueeze(-1)
+            log_decay = log_decay * attention_mask.unsqueeze(-1)
+        out, _ = chunk_gated_delta_rule(
+            q, k, v, g=log_decay, beta=beta, use_qk_l2norm_in_kernel=True
+        )
+        out = rearrange(self.o_norm(out, gate), "b t h d -> b t (h d)")
+        return self.o_proj(out), None, past_key_values
+
+
+def _initial_dt_bias(num_heads: int) -> Tensor:
+    """Draw steps between 0.001 and 0.1, log-uniformly, and return their inverse softplus."""
+    dt = torch.empty(num_heads).uniform_(math.log(1e-3), math.log(0.1)).exp()
+    return dt + torch.log(-torch.expm1(-dt))
