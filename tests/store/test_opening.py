@@ -7,6 +7,7 @@ import pytest
 from asi_arch.errors import MissingExtra, UserError
 from asi_arch.records import Status
 from asi_arch.store import Store
+from asi_arch.store.database import parse_url, shown
 
 
 @pytest.fixture
@@ -164,8 +165,6 @@ def test_psycopg_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_password_is_not_shown(path: Path) -> None:
     with Store.open(str(path)) as store:
         assert store.info().url == f"sqlite:///{path}"
-    from asi_arch.store.database import parse_url, shown
-
     assert shown(parse_url("postgresql://ann:secret@host/lab")) == (
         "postgresql+psycopg://ann:***@host/lab"
     )

@@ -62,6 +62,7 @@ def test_a_killed_writer_loses_nothing_it_finished(database_url: str) -> None:
         campaign = store.create_campaign("shared", 0, {}, "")
         writer = start(WRITE, database_url, "0", "100000")
         while len(store.events(campaign.id)) < 5:
+            assert writer.poll() is None
             time.sleep(0.01)
         writer.send_signal(signal.SIGKILL)
         finish(writer, -signal.SIGKILL)

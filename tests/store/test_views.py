@@ -12,9 +12,12 @@ from asi_arch.records import (
     Experiment,
     Finding,
     Measurement,
+    Message,
     Origin,
     Proposal,
     Reply,
+    Request,
+    RoleSettings,
     Score,
     Status,
 )
@@ -164,8 +167,6 @@ def test_provenance_without_a_complete_candidate(
 
 
 def test_spend(store: Store, campaign: Campaign, candidate: Experiment, measure: Measure) -> None:
-    from asi_arch.records import Message, Request, RoleSettings
-
     for attempt, (role, cost) in enumerate(
         (("engineer", 0.5), ("engineer", None), ("analyst", None))
     ):
