@@ -148,8 +148,10 @@ def _ridge(x: Array, y: Array, prior: float, noise: float) -> _Ridge:
     """Bayesian linear regression with known variances (Bishop 2006, eqs. 3.53, 3.54 and 3.86)."""
     diagonal = np.full(x.shape[1], 1 / prior)
     diagonal[-1] = 1 / _INTERCEPT_VARIANCE
-    covariance = np.linalg.inv(x.T @ x / noise + np.diag(diagonal))
+    precision = x.T @ x / noise + np.diag(diagonal)
+    covariance: Array = np.asarray(np.linalg.inv(precision), dtype=np.float64)
     projected = x.T @ y / noise
     log_det = np.linalg.slogdet(covariance)[1] + np.log(diagonal).sum() - len(y) * math.log(noise)
     fit_term = projected @ covariance @ projected - y @ y / noise
-    return _Ridge(covariance @ projected, covariance, float(0.5 * (log_det + fit_term)))
+    mean: Array = covariance @ projected
+    return _Ridge(mean, covariance, float(0.5 * (log_det + fit_term)))
