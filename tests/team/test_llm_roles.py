@@ -100,10 +100,11 @@ def test_the_researcher_sees_what_it_needs() -> None:
     _, backend = propose(proposal(CONTEXT.knowledge[0].id))
     prompt = text(backend.requests[0].messages)
     assert SOURCE.strip() in prompt and "experiment 3: DeltaNet" in prompt
-    assert "fitness +0.0300" in prompt and "gates helped" in prompt and "keep: the gate" in prompt
+    assert "fitness +0.03" in prompt and "gates helped" in prompt and "keep: the gate" in prompt
     assert "OldMixer is the same program as experiment 4" in prompt
     assert all(f"[{entry.id}] {entry.title}" in prompt for entry in CONTEXT.knowledge)
-    assert "experiment 7 (candidate) +0.2000" in prompt
+    assert "experiment 7 (candidate) +0.20" in prompt
+    assert "candidate 9" in prompt, "equal prompts would give equal proposals"
     assert backend.requests[0].settings.temperature == 0.8
 
 
@@ -223,7 +224,7 @@ def test_the_analyst_sees_result_and_relatives() -> None:
     made = asyncio.run(built.analyst.analyse(tried, [PARENT]))
     assert made == Analysis(summary="noise", keep=("a",))
     prompt = text(backend.requests[0].messages)
-    assert "experiment 3: DeltaNet" in prompt and "fitness +0.0900" in prompt
+    assert "experiment 3: DeltaNet" in prompt and "fitness +0.09" in prompt
 
 
 def test_the_scripted_model_plays_all_roles() -> None:

@@ -48,7 +48,7 @@ def llm_team(
 
 
 def _propose(agents: Path | None) -> Card:
-    variables = {"parent", "references", "knowledge", "rejections", "history"}
+    variables = {"parent", "references", "knowledge", "rejections", "history", "number"}
     return load_card("researcher", "propose", ProposalAnswer, variables, agents)
 
 

@@ -87,6 +87,7 @@ class LLMResearcher:
                 knowledge=context.knowledge,
                 rejections=context.rejections,
                 history=history(context.history),
+                number=context.number,
             )
         except AnswerRefused as refused:
             if not isinstance(refused.answer, ProposalAnswer):

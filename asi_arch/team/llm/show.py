@@ -11,7 +11,7 @@ _BEST = 5
 
 def describe(experiment: Experiment) -> str:
     """A few lines: number, name, fitness, idea, and what was learnt."""
-    fitness = "none" if experiment.fitness is None else f"{experiment.fitness:+.4f}"
+    fitness = "none" if experiment.fitness is None else f"{experiment.fitness:+.2f}"
     lines = [
         f"experiment {experiment.id}: {experiment.name} "
         f"({experiment.kind}, {experiment.status}, fitness {fitness})"
@@ -44,7 +44,7 @@ def history(outcomes: Sequence[Outcome]) -> str:
         return "No experiment is finished yet."
     counts = Counter(o.status for o in finished)
     ends = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
-    shown = [f"experiment {o.experiment_id} ({o.kind}) {o.fitness:+.4f}" for o in best(outcomes)]
+    shown = [f"experiment {o.experiment_id} ({o.kind}) {o.fitness:+.2f}" for o in best(outcomes)]
     listed = ", ".join(shown) or "none"
     return f"{len(finished)} experiments finished: {ends}. Best fitness: {listed}."
 
