@@ -81,17 +81,18 @@ class _DecayedScores(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rows, keys, cum = ctx.saved_tensors
         (grad,) = grads
-        on_diagonal = grad.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
-        d_rows = on_diagonal * keys.unsqueeze(1)
-        d_keys = (on_diagonal * rows).sum(1)
+        d_rows, d_keys = torch.zeros_like(rows), torch.zeros_like(keys)
         for level in _levels(grad, rows, keys, cum):
             right = _halves(d_rows, level.half)[..., 1, :, :]
             right.addcmul_(level.block @ level.keys, level.row_decay)
             left = _halves(d_keys.unsqueeze(1), level.half)[..., 0, :, :]
             pulled = (level.block.transpose(-1, -2) @ level.rows).sum(1, keepdim=True)
             left.addcmul_(pulled, level.key_decay)
-        # every score is linear in row * exp(cum_i) and in key * exp(-cum_j)
+        # a score grows with exp(cum_i) as with its row, and falls with exp(cum_j) as its key does
         d_cum = (rows * d_rows).sum(1) - keys * d_keys
+        on_diagonal = grad.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
+        d_rows.addcmul_(on_diagonal, keys.unsqueeze(1))
+        d_keys += (on_diagonal * rows).sum(1)
         return d_rows, d_keys, d_cum
 
 
