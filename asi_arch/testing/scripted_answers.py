@@ -7,7 +7,7 @@ from string import Template
 
 Messages = list[dict[str, str]]
 
-_KINDS = ("Decay", "Gated", "Delta")
+KINDS = ("Decay", "Gated", "Delta")
 _MAPS = ("F.elu({}) + 1", "F.softmax({}, dim=-1)", "F.relu({}) + 0.01", "F.softplus({})")
 _ENTRIES = {"Decay": "2307.08621", "Gated": "2405.21060", "Delta": "2406.06484"}
 _PARTS = {
@@ -38,7 +38,7 @@ def answer(messages: Messages) -> str:
 
 def _propose(prompt: str) -> dict[str, object]:
     digest = _digest(prompt)
-    kind = _KINDS[int(digest[0], 16) % len(_KINDS)]
+    kind = KINDS[int(digest[0], 16) % len(KINDS)]
     name, category, rule = _PARTS[kind]
     cited = [id for id in re.findall(r"^\[(\d{4}\.\d{5})\]", prompt, re.M) if id == _ENTRIES[kind]]
     parent = re.findall(r"^experiment (\d+):", prompt, re.M)[-1:]
@@ -82,13 +82,14 @@ def _write(prompt: str) -> str:
     """Write or repair a program; a repair always differs from what failed."""
     name = re.findall(r"the class `(\w+)`", prompt)[-1]
     digest = _digest(name)
-    kind = next((kind for kind in _KINDS if name.startswith(kind)), "Decay")
+    kind = next((kind for kind in KINDS if name.startswith(kind)), "Decay")
     map_index = int(digest[1], 16)
-    code = _program(kind, name, map_index)
-    return _program("Decay", name, map_index + 1) if code.strip() in prompt else code
+    code = write_program(kind, name, map_index)
+    return write_program("Decay", name, map_index + 1) if code.strip() in prompt else code
 
 
-def _program(kind: str, name: str, map_index: int) -> str:
+def write_program(kind: str, name: str, map_index: int) -> str:
+    """Return a valid candidate: a kind of memory and one of the feature maps, by index."""
     feature = _MAPS[map_index % len(_MAPS)]
     rest = _PROGRAMS[kind].substitute(q=feature.format("q"), k=feature.format("k"))
     layer = Template(_LAYER).substitute(name=name, rule=_PARTS[kind][2], imports=_IMPORTS[kind])
