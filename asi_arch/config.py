@@ -13,6 +13,7 @@ from asi_arch.records import Limits, RoleSettings
 
 PRESETS = Path(__file__).parent / "presets"
 _CHANGEABLE = ("budget", "jobs")
+_REPLY = RoleSettings().max_tokens
 
 
 class _Section(BaseModel):
@@ -171,6 +172,18 @@ class Config(_Section):
         return self
 
     @model_validator(mode="after")
+    def _tokens_pay_for_a_reply(self) -> Self:
+        if self.team != "llm" or self.budget.tokens is None:
+            return self
+        reply = max((role.max_tokens for role in self.roles.values()), default=_REPLY)
+        if self.budget.tokens < reply:
+            raise ValueError(
+                f"budget.tokens = {self.budget.tokens} is less than one reply of max_tokens = "
+                f"{reply}; raise it or lower roles.researcher.max_tokens"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _roots_are_baselines(self) -> Self:
         unknown = sorted(set(self.search.roots) - set(self.baselines))
         if unknown:
@@ -279,11 +292,13 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "value_error":  # one of our own validators, about several values
+        return f"{key}: {first['ctx']['error']}" if key else str(first["ctx"]["error"])
     if first["type"] != "extra_forbidden":
         return f"{key} = {first['input']!r} is not allowed: {first['msg'].lower()}"
     allowed = _keys(first["loc"][:-1])
     close = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
-    guess = f"; did you mean {close[0]!r}?" if close else ""
+    guess = f"; did you mean {close[0]!r}?" if close else "."
     return f"unknown key {key!r}{guess} Allowed here: {', '.join(allowed)}"
 
 

@@ -1,0 +1,72 @@
+"""The application: which commands there are, and what becomes of errors."""
+
+import errno
+import sys
+from typing import Any
+
+import typer
+from rich.text import Text
+from typer.core import TyperGroup
+
+from asi_arch.cli.leaderboard import leaderboard
+from asi_arch.cli.options import wants_trace
+from asi_arch.cli.output import err
+from asi_arch.cli.resume import resume
+from asi_arch.cli.run import run
+from asi_arch.cli.show import show
+from asi_arch.cli.status import status
+from asi_arch.errors import AsiArchError, UserError
+
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class Commands(TyperGroup):
+    """Ends with one sentence instead of a traceback where the user or the machine is at fault."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; exit with 2 where the user can mend it, with 1 where the work failed."""
+        try:
+            return super().invoke(ctx)
+        except (AsiArchError, OSError, BaseExceptionGroup) as error:
+            cause = _explained(error)
+            if cause is None or wants_trace(ctx):
+                raise
+            err().print(Text(f"error: {_sentence(cause)}", "red"), soft_wrap=True)
+            code = 2 if isinstance(cause, UserError | OSError) else 1
+            raise typer.Exit(code) from error
+
+
+def _explained(error: BaseException) -> AsiArchError | OSError | None:
+    """Return what went wrong if a sentence can say it, None for a mistake of ours."""
+    if isinstance(error, BaseExceptionGroup):
+        causes = [_explained(inner) for inner in error.exceptions]
+        return next((cause for cause in causes if cause is not None), None)
+    if isinstance(error, AsiArchError):
+        return error
+    return error if isinstance(error, OSError) and error.errno in _MACHINE else None
+
+
+def _sentence(cause: AsiArchError | OSError) -> str:
+    if not isinstance(cause, OSError):
+        return " ".join(str(cause).split())
+    where = f" {cause.filename}" if cause.filename else ""
+    fix = "free some space" if cause.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
+    return f"cannot write{where}: {cause.strerror}; {fix}, then go on with: asi-arch resume"
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Architecture research that runs by itself and whose results can be believed.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for _command in (run, resume, status, leaderboard, show):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line; characters that the terminal lacks never stop it."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app()

@@ -1,0 +1,123 @@
+"""The tables at the end of a campaign."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from asi_arch.cli.facts import WITHIN, mark, noise_floors, reference_marks, stage_facts
+from asi_arch.cli.output import NONE, Column, count, number, signed, table, with_error
+from asi_arch.records import Campaign, Conclusion
+
+if TYPE_CHECKING:
+    from asi_arch.store import Store
+    from asi_arch.store.records import LeaderboardRow
+
+COLOURS = {"better": "green", "within noise": "yellow", "worse": "red", "": ""}
+_CAPTION = (
+    "fitness: mean gain over the strongest baseline at explore (same seeds), in units of the "
+    f"noise floor; below {WITHIN:g} either way it is within the noise. gain and losses in nats "
+    "per token, ± standard error."
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row of the leaderboard with what the view does not know."""
+
+    row: "LeaderboardRow"
+    gain: float | None
+    parent: str
+
+    @property
+    def mark(self) -> str:
+        """What the fitness means; baselines are the measure, not the measured."""
+        return mark(self.row.fitness) if self.row.kind == "candidate" else ""
+
+
+def places(store: "Store", campaign_id: int) -> list[Place]:
+    """Return the leaderboard of a campaign."""
+    rows, facts = store.leaderboard(campaign_id), stage_facts(store, campaign_id, "explore")
+    names = {row.experiment_id: row.name for row in rows}
+    return [
+        Place(row, facts.gain(row.experiment_id), names.get(row.parent_id or 0, "")) for row in rows
+    ]
+
+
+def leaderboard_table(found: list[Place], width: int) -> Table:
+    """Return the ranking as a table that fits."""
+    columns = [
+        Column[Place]("rank", lambda p: NONE if p.row.rank is None else str(p.row.rank)),
+        Column[Place]("id", lambda p: str(p.row.experiment_id)),
+        Column[Place]("name", _name, left=True),
+        Column[Place]("fitness", lambda p: Text(number(p.row.fitness, 2, True), COLOURS[p.mark])),
+        Column[Place]("mark", lambda p: Text(p.mark, COLOURS[p.mark]), 3, left=True),
+        Column[Place]("explore loss", _explore, 1),
+        Column[Place]("gain", lambda p: signed(p.gain), 5),
+        Column[Place]("recall", lambda p: number(p.row.recall, 3), 4),
+        Column[Place]("confirm loss", _confirm, 2),
+        Column[Place]("parent", lambda p: p.parent or NONE, 6, left=True),
+        Column[Place]("parameters", lambda p: count(p.row.parameters), 7),
+        Column[Place]("tokens/s", lambda p: count(p.row.tokens_per_second), 8),
+        Column[Place]("kind", lambda p: p.row.kind, 9, left=True),
+        Column[Place]("status", lambda p: p.row.status.value, 10, left=True),
+    ]
+    return table(columns, found, width, title="Leaderboard", caption=_CAPTION)
+
+
+def _name(place: Place) -> Text:
+    return Text(place.row.name or NONE, "cyan" if place.row.kind == "baseline" else "")
+
+
+def _explore(place: Place) -> str:
+    return with_error(place.row.explore_loss, place.row.explore_error, 3)
+
+
+def _confirm(place: Place) -> str:
+    return with_error(place.row.confirm_loss, place.row.confirm_error, 3)
+
+
+def marks_line(references: dict[str, float]) -> Text:
+    """Return what trivial models score on the same text, in one line."""
+    marks = ", ".join(f"{name} {number(value, 3)}" for name, value in references.items())
+    return Text(f"reference marks (nats per token): {marks or 'not measured yet'}", "cyan")
+
+
+def noise_line(floors: dict[str, float | None]) -> Text:
+    """Return the measured noise floors in one line."""
+    parts = ", ".join(f"{stage} {number(value)}" for stage, value in floors.items())
+    return Text(f"noise floor of a paired difference (nats per token): {parts}")
+
+
+def conclusion_text(conclusion: Conclusion) -> Text:
+    """Return the sentence in green beyond the noise, yellow within it, red when worse."""
+    worse = conclusion.high is not None and conclusion.high < 0
+    colour = "green" if conclusion.beyond_noise else ("red" if worse else "yellow")
+    return Text(conclusion.sentence, f"bold {colour}")
+
+
+def print_results(store: "Store", campaign: Campaign, console: Console) -> None:
+    """Print the leaderboard, the marks beside it, the noise and the conclusion."""
+    console.print(leaderboard_table(places(store, campaign.id), console.width))
+    console.print(marks_line(reference_marks(store, campaign.id)))
+    console.print(noise_line(noise_floors(store, campaign)))
+    if campaign.conclusion is not None:
+        console.print(conclusion_text(campaign.conclusion))
+    elif campaign.status == "stopped":
+        console.print(Text(f"no conclusion yet, stopped: {campaign.reason}", "yellow"))
+
+
+def results_document(store: "Store", campaign: Campaign) -> dict[str, Any]:
+    """Return what `print_results` prints, for programs."""
+    return {
+        "campaign": campaign.model_dump(exclude={"config", "conclusion"}),
+        "leaderboard": [
+            {**p.row.model_dump(), "gain": p.gain, "parent": p.parent, "mark": p.mark}
+            for p in places(store, campaign.id)
+        ],
+        "references": reference_marks(store, campaign.id),
+        "noise": noise_floors(store, campaign),
+        "conclusion": campaign.conclusion,
+    }

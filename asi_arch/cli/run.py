@@ -1,0 +1,104 @@
+"""`asi-arch run`."""
+
+import json as json_format
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import typer
+
+from asi_arch.cli.opened import files_beside
+from asi_arch.cli.options import DEFAULT_DB, ConfigFile, Db, Debug, Json, Preset, Settings
+from asi_arch.cli.sitting import sit
+from asi_arch.config import Config, load_config
+from asi_arch.errors import UserError
+
+_ROLES = ("researcher", "engineer", "analyst")
+TeamName = Literal["rules", "random", "llm"]
+
+
+def run(
+    preset: Preset = "demo",
+    config: ConfigFile = None,
+    set_: Settings = None,
+    name: Annotated[str | None, typer.Option(help="What to call the campaign.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the search.")] = None,
+    experiments: Annotated[int | None, typer.Option(help="Budget: candidates to try.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Budget: wall time.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Budget: language model tokens.")] = None,
+    money: Annotated[float | None, typer.Option(help="Budget: US dollars.")] = None,
+    llm_jobs: Annotated[int | None, typer.Option(help="Language model calls at once.")] = None,
+    verify_jobs: Annotated[int | None, typer.Option(help="Verifications at once.")] = None,
+    train_jobs: Annotated[int | None, typer.Option(help="Trainings at once.")] = None,
+    team: Annotated[TeamName | None, typer.Option(help="Who proposes and writes.")] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Language model: a name or package.module:Class; team llm."
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Server of the language model; team llm.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Model to ask for; team llm.")
+    ] = None,
+    db: Db = DEFAULT_DB,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Start a campaign and watch it to its end; Ctrl-C stops it so that it can go on.
+
+    Example: asi-arch run --preset demo --experiments 20 --train-jobs 2
+    """
+    given: dict[str, Any] = {
+        "name": name,
+        "seed": seed,
+        "team": _team(team, backend or base_url or model),
+        "budget.experiments": experiments,
+        "budget.minutes": minutes,
+        "budget.tokens": tokens,
+        "budget.money": money,
+        "jobs.llm": llm_jobs,
+        "jobs.verify": verify_jobs,
+        "jobs.train": train_jobs,
+    }
+    for role in _ROLES:
+        given[f"roles.{role}.backend"] = backend
+        given[f"roles.{role}.base_url"] = base_url
+        given[f"roles.{role}.model"] = model
+    _start(db, load_config(preset, config, [*(set_ or []), *_settings(given)]), json)
+
+
+def _start(db: str, config: Config, json: bool) -> None:
+    from asi_arch.launch import new_campaign, only_process
+    from asi_arch.store import Store
+
+    with Store.open(db) as store:
+        record = new_campaign(store, config, files_beside(db))
+        with only_process(record):
+            sit(store, record, db, json)
+
+
+def _team(team: str | None, language_model: str | None) -> str | None:
+    """Return the team; naming a language model means team llm.
+
+    Raises:
+        UserError: another team is named beside a language model.
+    """
+    if language_model is None:
+        return team
+    if team not in (None, "llm"):
+        raise UserError(
+            f"--team {team} asks no language model; leave out --backend, --base-url and --model, "
+            "or use --team llm"
+        )
+    return "llm"
+
+
+def _settings(given: Mapping[str, Any]) -> list[str]:
+    """Return `key=value` for what was given, strings as TOML strings."""
+    return [
+        f"{key}={json_format.dumps(value, ensure_ascii=False)}"
+        for key, value in given.items()
+        if value is not None
+    ]
