@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from asi_arch.baselines import baseline_program
 from asi_arch.errors import AsiArchError, BudgetSpent, UserError
@@ -36,7 +36,7 @@ class Campaign:
             UserError: the data cannot be read.
             AsiArchError: a baseline cannot be run.
         """
-        with self._sitting():
+        async with self._sitting():
             await self._prepare()
             stop = await self._explore()
             if stop is not None:
@@ -178,8 +178,8 @@ class Campaign:
             return None
         return f"{spent / 60:.1f} of {minutes:g} minutes are spent"
 
-    @contextmanager
-    def _sitting(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _sitting(self) -> AsyncIterator[None]:
         """Mark the campaign as running, and count the time however it ends."""
         self.lab.store.set_campaign_status(self.lab.campaign.id, "running")
         try:
@@ -190,7 +190,7 @@ class Campaign:
             raise
         finally:
             self._note_time()
-            self.lab.runner.close()
+            await self.lab.runner.close()
 
     def _note_time(self) -> None:
         """Add the time since the last note to the campaign's wall time."""

@@ -73,9 +73,8 @@ async def _implement(lab: Lab, experiment: Experiment) -> Experiment:
     parent = lab.store.experiment(experiment.parent_id)
     async with lab.thinking(experiment, "implement"):
         program = await lab.team.engineer.implement(experiment, experiment.proposal, parent)
-    twin = lab.store.find_twin(
-        lab.campaign.id, fingerprint(program.source), before_number=experiment.number
-    )
+    same = fingerprint(program.source)
+    twin = lab.store.find_twin(lab.campaign.id, same, besides=experiment.id)
     if twin is not None:
         return lab.store.reject_proposal(experiment.id, f"the same program as experiment {twin}")
     return _save(lab, experiment, program, round=0)

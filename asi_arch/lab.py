@@ -175,8 +175,8 @@ class Lab:
     def _verify_spec(self) -> dict[str, Any]:
         stage = self.config.explore
         return {
-            "hidden_size": stage.hidden_size,
-            "num_heads": stage.num_heads,
+            "stage_hidden_size": stage.hidden_size,
+            "stage_num_heads": stage.num_heads,
             "num_layers": stage.num_layers,
             "parameters": stage.parameters,
         }

@@ -53,13 +53,6 @@ class LocalRunner:
             error = await self._run_once(paths, job, on_progress)
         return _collect(paths, error)
 
-    async def closed(self) -> None:
-        """Wait until the fork server has ended."""
-        if self._server is not None:
-            await self._server.wait()
-        if self._reader is not None:
-            await self._reader
-
     async def _run_once(
         self, paths: JobPaths, job: Job, on_progress: Callable[[MetricPoint], None]
     ) -> JobError | None:
@@ -74,10 +67,14 @@ class LocalRunner:
                 on_progress(point)
         return ended.result()
 
-    def close(self) -> None:
-        """End the fork server and with it every job."""
-        if self._server is not None and self._server.stdin is not None:
-            self._server.stdin.close()
+    async def close(self) -> None:
+        """End the fork server and with it every job, and wait until it is gone."""
+        if self._server is None or self._server.stdin is None:
+            return
+        self._server.stdin.close()
+        await self._server.wait()
+        if self._reader is not None:
+            await self._reader
 
     async def _submit(self, paths: JobPaths) -> "asyncio.Future[JobError | None]":
         async with self._starting:

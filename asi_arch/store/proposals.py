@@ -90,15 +90,13 @@ def list_programs(session: Session, experiment_id: int) -> list[Program]:
     return [Program(source=source) for source in session.scalars(sources)]
 
 
-def find_twin(
-    session: Session, campaign_id: int, fingerprint: str, before_number: int
-) -> int | None:
-    """Return the baseline or earlier candidate whose current program has this fingerprint."""
+def find_twin(session: Session, campaign_id: int, fingerprint: str, besides: int) -> int | None:
+    """Return another experiment than `besides` whose current program has this fingerprint."""
     same = (
         select(ExperimentRow.id)
         .join(ProgramRow, ProgramRow.hash == ExperimentRow.program_hash)
         .where(ExperimentRow.campaign_id == campaign_id, ProgramRow.fingerprint == fingerprint)
-        .where((ExperimentRow.kind == "baseline") | (ExperimentRow.number < before_number))
+        .where(ExperimentRow.id != besides)
         .order_by(ExperimentRow.kind, ExperimentRow.number)
     )
     return session.scalars(same).first()

@@ -177,9 +177,9 @@ class Store:
         """Return every program an experiment had, in order."""
         return self._read(proposals.list_programs, experiment_id)
 
-    def find_twin(self, campaign_id: int, fingerprint: str, before_number: int) -> int | None:
-        """Return the baseline or earlier candidate whose current program has this fingerprint."""
-        return self._read(proposals.find_twin, campaign_id, fingerprint, before_number)
+    def find_twin(self, campaign_id: int, fingerprint: str, besides: int) -> int | None:
+        """Return another experiment than `besides` whose program has this fingerprint."""
+        return self._read(proposals.find_twin, campaign_id, fingerprint, besides)
 
     def save_findings(
         self, experiment_id: int, round: int, findings: Sequence[Finding], verified: bool

@@ -37,13 +37,8 @@ def run(runner: LocalRunner) -> Iterator[Run]:
     os.environ["ASI_ARCH_TEST_SECRET"] = "hush"
     with asyncio.Runner() as loop:
         yield lambda job: loop.run(runner.run(job))
-        loop.run(close(runner))
+        loop.run(runner.close())
     del os.environ["ASI_ARCH_TEST_SECRET"]
-
-
-async def close(runner: LocalRunner) -> None:
-    runner.close()
-    await runner.closed()
 
 
 def verification(name: str, program: str, **limits: float) -> Job:

@@ -76,7 +76,7 @@ def test_rejection_takes_the_program_away_and_keeps_it_visible(
     store.save_program(candidate.id, Program(source="a"), 0, "same")
     rejected = store.reject_proposal(candidate.id, "twin")
     assert (rejected.program, rejected.round) == (None, 0)
-    assert store.find_twin(campaign.id, "same", 9) is None
+    assert store.find_twin(campaign.id, "same", besides=0) is None
 
     store.save_proposal(candidate.id, propose("B"))
     store.save_program(candidate.id, Program(source="b"), 0, "other")
@@ -128,14 +128,14 @@ def test_twins(store: Store, campaign: Campaign, baseline: Experiment) -> None:
     store.save_program(one.id, Program(source="a"), 0, "f")
     store.save_program(two.id, Program(source="b"), 0, "f")
 
-    assert store.find_twin(campaign.id, "f", before_number=1) is None
-    assert store.find_twin(campaign.id, "f", before_number=2) == one.id
+    assert store.find_twin(campaign.id, "f", besides=one.id) == two.id
+    assert store.find_twin(campaign.id, "f", besides=two.id) == one.id
     store.save_program(one.id, Program(source="c"), 1, "repaired")
-    assert store.find_twin(campaign.id, "f", before_number=2) is None
+    assert store.find_twin(campaign.id, "f", besides=two.id) is None
     store.save_program(baseline.id, Program(source="d"), 0, "f")
-    assert store.find_twin(campaign.id, "f", before_number=0) == baseline.id
+    assert store.find_twin(campaign.id, "f", besides=two.id) == baseline.id
     other = store.create_campaign("other", 0, {}, "")
-    assert store.find_twin(other.id, "f", before_number=9) is None
+    assert store.find_twin(other.id, "f", besides=0) is None
 
 
 def test_outcomes_are_finished_and_in_order(
