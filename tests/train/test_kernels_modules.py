@@ -117,6 +117,11 @@ def test_convolution_adds_the_residual_last_and_masks_padding() -> None:
     close(heads, reference_conv(layer, x).view(2, 5, 2, 3))
 
 
+def test_an_unknown_activation_is_refused_at_once() -> None:
+    with pytest.raises(UserError, match="activation 'relu' is not known; use 'silu'"):
+        ShortConvolution(6, 4, activation="relu")
+
+
 def test_norms_agree_with_torch() -> None:
     x = torch.randn(2, 5, 12)
     rms, layer = RMSNorm(12), LayerNorm(12, bias=True)

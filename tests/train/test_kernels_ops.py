@@ -436,6 +436,13 @@ def test_recurrent_forms_have_their_defaults() -> None:
     torch.testing.assert_close(found, chunk_kda(x["q"], x["k"], x["v"], both, ones)[0])
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_shapes_can_be_traced_without_memory(form: str) -> None:
+    function, names = FORMS[form]
+    args = [x.to("meta") for x in packed(inputs(100, False, torch.float32), names)]
+    assert function(*args)[0].shape == (1, 100, HEADS, VALUE)
+
+
 def test_wrong_shapes_are_named() -> None:
     x = {n: t.detach() for n, t in inputs(10, False, torch.float32).items()}
     q, k, v, beta = (x[n] for n in ("q", "k", "v", "beta"))

@@ -69,7 +69,8 @@ def decay_chunks(rows: Tensor, keys: Tensor, decay: Tensor | None) -> Decayed:
 
 
 def _by_head(rows: Tensor, keys: Tensor, cum: Tensor) -> Decayed:
-    future = torch.ones(cum.shape[-1], cum.shape[-1], dtype=torch.bool).triu(1)
+    size = cum.shape[-1]
+    future = torch.ones(size, size, dtype=torch.bool, device=cum.device).triu(1)
     ratio = (cum.unsqueeze(-1) - cum.unsqueeze(-2)).masked_fill(future, float("-inf")).exp()
     last = cum[..., -1:]
     return Decayed(

@@ -58,7 +58,7 @@ def delta(
     )
     read_k, read_v = (scores @ solved).split((width, v.shape[-1]), -1)
     moved_k, written = (part.keys_out.transpose(-1, -2) @ solved).split((width, v.shape[-1]), -1)
-    eye = torch.eye(width, dtype=k.dtype)
+    eye = torch.eye(width, dtype=k.dtype, device=k.device)
     transition = (eye if part.kept is None else eye * part.kept) - moved_k
     before = []
     start = _start(state, written)

@@ -89,11 +89,14 @@ def _last(padded: Tensor, width: int) -> Tensor:
 
 
 def _activate(y: Tensor, activation: str | None) -> Tensor:
-    if activation is None:
-        return y
-    if activation in ("silu", "swish"):
-        return F.silu(y)
-    raise UserError(f"activation {activation!r} is not known; use 'silu', 'swish' or None.")
+    check_activation(activation)
+    return y if activation is None else F.silu(y)
+
+
+def check_activation(activation: str | None) -> None:
+    """Refuse what fla's convolution does not know."""
+    if activation not in ("silu", "swish", None):
+        raise UserError(f"activation {activation!r} is not known; use 'silu', 'swish' or None.")
 
 
 class ShortConvolution(nn.Conv1d):
@@ -110,6 +113,7 @@ class ShortConvolution(nn.Conv1d):
         dtype: torch.dtype | None = None,
         **kwargs: Any,
     ) -> None:
+        check_activation(activation)
         super().__init__(
             hidden_size,
             hidden_size,

@@ -42,10 +42,14 @@ def _positions(x: Tensor, offsets: int | Tensor, cu_seqlens: Tensor | None) -> T
     if cu_seqlens is not None:
         starts = cu_seqlens[:-1] if isinstance(offsets, int) else cu_seqlens[:-1] - offsets
         shift = offsets if isinstance(offsets, int) else 0
-        return torch.arange(length) - starts.repeat_interleave(cu_seqlens.diff()) + shift
+        return (
+            torch.arange(length, device=x.device)
+            - starts.repeat_interleave(cu_seqlens.diff())
+            + shift
+        )
     if isinstance(offsets, int):
         return slice(offsets, offsets + length)
-    return offsets.unsqueeze(-1) + torch.arange(length)
+    return offsets.unsqueeze(-1) + torch.arange(length, device=x.device)
 
 
 class RotaryEmbedding(nn.Module):
@@ -70,7 +74,7 @@ class RotaryEmbedding(nn.Module):
         self.dim, self.base, self.interleaved = dim, float(base), interleaved
         exponents = torch.arange(0, dim, 2, device=device, dtype=torch.float32) / dim
         self.register_buffer("inv_freq", self.base**-exponents, persistent=False)
-        self._angles = torch.empty(0, dim // 2)
+        self._angles = torch.empty(0, dim // 2, device=device)
 
     def forward(
         self,
@@ -84,8 +88,9 @@ class RotaryEmbedding(nn.Module):
         """Return q [B, T, H, D] and k [B, T, Hk, D], rotated."""
         offset = seqlen_offset if isinstance(seqlen_offset, int) else int(seqlen_offset.max())
         length = max(q.shape[1] + offset, max_seqlen or 0)
-        if len(self._angles) < length:
-            self._angles = torch.outer(torch.arange(length).float(), self.inv_freq.float())
+        if len(self._angles) < length or self._angles.device != q.device:
+            steps = torch.arange(length, device=q.device, dtype=torch.float32)
+            self._angles = torch.outer(steps, self.inv_freq.float())
         cos, sin = (f(self._angles).to(q.dtype) for f in (torch.cos, torch.sin))
         how = (self.interleaved, False, seqlen_offset, cu_seqlens)
         return rotary_embedding(q, cos, sin, *how), rotary_embedding(k, cos, sin, *how)

@@ -91,5 +91,5 @@ def parallel_retention(
     cu_seqlens: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Return (o, None): the output of `chunk_retention` without a state."""
-    decay = retention_decay(q.shape[2]).expand(q.shape[:3])
+    decay = retention_decay(q.shape[2]).to(q.device).expand(q.shape[:3])
     return parallel_simple_gla(q, k, v, decay, scale, output_attentions, cu_seqlens)
