@@ -199,6 +199,10 @@ def test_rotary_rotates_by_the_position() -> None:
     bounds = torch.tensor([0, 2, 6])
     packed = complex_rotation(q, torch.tensor([0, 1, 0, 1, 2, 3]))
     close(rotary(q, k, cu_seqlens=bounds)[0], packed)
+    for offset in (3, torch.tensor([3, 1])):
+        shift = 3 if isinstance(offset, int) else torch.tensor([3, 3, 1, 1, 1, 1])
+        expected = complex_rotation(q, torch.tensor([0, 1, 0, 1, 2, 3]) + shift)
+        close(rotary(q, k, offset, cu_seqlens=bounds, max_seqlen=10)[0], expected)
     assert not rotary.state_dict(), "the angles are no parameters"
 
 
