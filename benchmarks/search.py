@@ -117,6 +117,7 @@ def search(folder: Path, budget: int, seed: int, arm: Arm) -> Result:
     best = pool[len(BASELINES) + losses.index(curve[-1])].program
     assert best is not None
     fresh = statistics.fmean(heldout_loss(folder, best, again) for again in FRESH_SEEDS)
+    print(f"finished: {arm} with seed {seed}, best loss {curve[-1]:.4f}", flush=True)
     return Result(seed, arm, curve, fresh, best)
 
 

@@ -214,8 +214,12 @@ def test_parents_from_outside_start_from_a_baseline(name: str, key: str) -> None
         update={"name": name, "proposal": None}
     )
     assert design_of(parent) == BASELINES[key]
-    kept = Context(experiment_id=2, number=1, seed=0, parent=parent)
-    assert len(Design.from_choices(propose(kept).choices).changes(BASELINES[key])) <= 3
+    proposals = [
+        propose(Context(experiment_id=2, number=number, seed=0, parent=parent))
+        for number in range(20)
+    ]
+    changes = [Design.from_choices(p.choices).changes(BASELINES[key]) for p in proposals]
+    assert sum(len(names) <= 3 for names in changes) >= 10
 
 
 def test_engineer_writes_the_proposal() -> None:

@@ -62,19 +62,21 @@ class Effects:
 
     def contrast(self, decision: str, old: str, new: str) -> Contrast:
         """Return the measured difference between two values of a decision."""
-        row = np.zeros(len(self.mean))
-        row[_COLUMNS[decision, new]] += 1
-        row[_COLUMNS[decision, old]] -= 1
+        a, b = _COLUMNS[decision, new], _COLUMNS[decision, old]
         return Contrast(
-            mean=float(row @ self.mean) * self.scale,
-            sd=float(np.linalg.norm(row @ self.root)) * self.scale,
+            mean=float(self.mean[a] - self.mean[b]) * self.scale,
+            sd=self._sd(a, b) * self.scale,
             with_new=tuple(o.experiment_id for o in self.scored if o.choices.get(decision) == new),
             with_old=tuple(o.experiment_id for o in self.scored if o.choices.get(decision) == old),
         )
 
     def doubt(self, decision: str, old: str, new: str) -> float:
         """Return how open a difference still is: 1 before any outcome, 0 when it is known."""
-        return self.contrast(decision, old, new).sd / (math.sqrt(2) * self.prior_sd * self.scale)
+        sd = self._sd(_COLUMNS[decision, new], _COLUMNS[decision, old])
+        return sd / (math.sqrt(2) * self.prior_sd)
+
+    def _sd(self, a: int, b: int) -> float:
+        return float(np.linalg.norm(self.root[a] - self.root[b]))
 
 
 def encode(choices: Mapping[str, str]) -> Array:

@@ -12,7 +12,8 @@ Kind = Literal["mutation", "recombination", "fresh"]
 
 _CHANGES = (1, 2, 3)
 _CHANGES_ODDS = (0.5, 0.3, 0.2)
-_FRESH_SHARE = 0.08
+_FRESH_ODDS = 0.3
+_FRESH_SHARE = 0.15
 _RECOMBINATION_SHARE = 0.3
 
 
@@ -25,16 +26,18 @@ class Move:
 
 
 def moves(parent: Design, references: Sequence[Design], rng: np.random.Generator) -> Iterator[Move]:
-    """Yield candidates without end: mutations and recombinations, or now and then fresh draws only.
+    """Yield candidates without end: mutations, recombinations, and now and then fresh draws.
 
-    Fresh draws never compete with the others, as they would win by nothing but their uncertainty.
+    Fresh draws join only some of the times: while little is known they would often win, by
+    nothing but their uncertainty, and leave the published layers behind too soon.
     """
-    is_fresh = rng.random() < _FRESH_SHARE
     others = [reference for reference in references if reference != parent]
+    fresh_share = _FRESH_SHARE if rng.random() < _FRESH_ODDS else 0.0
     while True:
-        if is_fresh:
+        share = rng.random()
+        if share < fresh_share:
             yield Move("fresh", draw(rng))
-        elif others and rng.random() < _RECOMBINATION_SHARE:
+        elif others and share < fresh_share + _RECOMBINATION_SHARE:
             yield Move("recombination", recombine(parent, others, rng))
         else:
             yield Move("mutation", mutate(parent, rng))

@@ -9,14 +9,13 @@ import numpy as np
 from asi_arch.errors import UserError
 from asi_arch.records import Context, Experiment, Proposal
 from asi_arch.team.rules.effects import Array, Effects, encode, fit
-from asi_arch.team.rules.literature import find_rule
+from asi_arch.team.rules.literature import RULES
 from asi_arch.team.rules.moves import Move, moves
 from asi_arch.team.rules.origins import explain
 from asi_arch.team.rules.render import read_design
 from asi_arch.team.rules.space import BASELINES, Design, draw
 
-_CANDIDATES = 64
-_RULE_BONUS = 1.0
+_CANDIDATES = 128
 
 
 class RuleResearcher:
@@ -32,7 +31,7 @@ class RuleResearcher:
         fresh = _untried(context, moves(parent, references, rng))
         best = max(
             itertools.islice(fresh, _CANDIDATES),
-            key=lambda move: _worth(parent, move.design, effects, sample),
+            key=lambda move: _worth(move.design, effects, sample),
         )
         return explain(context.parent, parent, best, effects)
 
@@ -89,14 +88,10 @@ def _untried(context: Context, candidates: Iterator[Move]) -> Iterator[Move]:
     )
 
 
-def _worth(parent: Design, design: Design, effects: Effects, sample: Array) -> float:
-    """Return the sampled fitness of a design and what the literature expects of its changes.
+def _worth(design: Design, effects: Effects, sample: Array) -> float:
+    """Return the sampled fitness of a design, less what the literature expects of its weaknesses.
 
-    A rule counts as one prior standard deviation, less and less as outcomes replace it.
+    A weakness costs one prior standard deviation, less and less as outcomes replace the rule.
     """
-    worth = float(encode(design) @ sample)
-    for name in design.changes(parent):
-        if find_rule(parent, name, design[name]):
-            doubt = effects.doubt(name, parent[name], design[name])
-            worth += _RULE_BONUS * effects.prior_sd * doubt
-    return worth
+    doubts = [effects.doubt(r.decision, r.old, r.new) for r in RULES if r.applies(design)]
+    return float(encode(design) @ sample) - effects.prior_sd * sum(doubts)
