@@ -8,13 +8,23 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
+from asi_arch.cli.baselines import baselines
+from asi_arch.cli.db import db
+from asi_arch.cli.diff import diff
+from asi_arch.cli.doctor import doctor
 from asi_arch.cli.leaderboard import leaderboard
+from asi_arch.cli.lineage import lineage
 from asi_arch.cli.options import wants_trace
 from asi_arch.cli.output import err
+from asi_arch.cli.presets import presets
+from asi_arch.cli.provenance import provenance
 from asi_arch.cli.resume import resume
 from asi_arch.cli.run import run
 from asi_arch.cli.show import show
+from asi_arch.cli.spend import spend
 from asi_arch.cli.status import status
+from asi_arch.cli.train import train
+from asi_arch.cli.verify import verify
 from asi_arch.errors import AsiArchError, UserError
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -34,6 +44,9 @@ class Commands(TyperGroup):
             err().print(Text(f"error: {_sentence(cause)}", "red"), soft_wrap=True)
             code = 2 if isinstance(cause, UserError | OSError) else 1
             raise typer.Exit(code) from error
+        except KeyboardInterrupt:
+            err().print("stopped", style="yellow")
+            raise typer.Exit(130) from None
 
 
 def _explained(error: BaseException) -> AsiArchError | OSError | None:
@@ -61,8 +74,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (run, resume, status, leaderboard, show):
+_CAMPAIGNS = (run, resume, status)
+_QUERIES = (leaderboard, show, diff, lineage, provenance, baselines, spend)
+_TOOLS = (verify, train, presets, doctor)
+for _command in (*_CAMPAIGNS, *_QUERIES, *_TOOLS):
     app.command()(_command)
+app.add_typer(db, name="db")
 
 
 def main() -> None:

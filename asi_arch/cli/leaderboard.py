@@ -12,7 +12,9 @@ def leaderboard(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Rank the experiments of a campaign by fitness, beside what trivial models score.
+    """Rank the experiments of a campaign by fitness.
+
+    With the marks that trivial models set, the noise floor, and the conclusion.
 
     Example: asi-arch leaderboard --campaign 2
     """

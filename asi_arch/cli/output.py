@@ -89,17 +89,13 @@ class Column(Generic[T]):
     left: bool = False
 
 
-def table(
-    columns: Sequence[Column[T]], rows: Iterable[T], width: int, title: str = "", caption: str = ""
-) -> Table:
+def table(columns: Sequence[Column[T]], rows: Iterable[T], width: int, title: str = "") -> Table:
     """Return a table of at most `width` characters: numbers to the right, names to the left."""
     cells = [[_text(column.cell(row)) for column in columns] for row in rows]
     kept = _fitting(columns, cells, width)
     result = Table(
         title=title or None,
-        caption=caption or None,
         title_justify="left",
-        caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,

@@ -64,7 +64,7 @@ def leaderboard_table(found: list[Place], width: int) -> Table:
         Column[Place]("kind", lambda p: p.row.kind, 9, left=True),
         Column[Place]("status", lambda p: p.row.status.value, 10, left=True),
     ]
-    return table(columns, found, width, title="Leaderboard", caption=_CAPTION)
+    return table(columns, found, width, title="Leaderboard")
 
 
 def _name(place: Place) -> Text:
@@ -101,6 +101,7 @@ def conclusion_text(conclusion: Conclusion) -> Text:
 def print_results(store: "Store", campaign: Campaign, console: Console) -> None:
     """Print the leaderboard, the marks beside it, the noise and the conclusion."""
     console.print(leaderboard_table(places(store, campaign.id), console.width))
+    console.print(Text(_CAPTION, "italic"))
     console.print(marks_line(reference_marks(store, campaign.id)))
     console.print(noise_line(noise_floors(store, campaign)))
     if campaign.conclusion is not None:

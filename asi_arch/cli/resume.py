@@ -13,7 +13,9 @@ def resume(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Go on with a campaign that was stopped or killed; only budget.* and jobs.* may be set.
+    """Go on with a campaign that was stopped or killed.
+
+    Only budget.* and jobs.* may be set: nothing that decides what is measured.
 
     Example: asi-arch resume --set budget.minutes=60
     """

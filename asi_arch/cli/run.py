@@ -46,7 +46,10 @@ def run(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Start a campaign and watch it to its end; Ctrl-C stops it so that it can go on.
+    """Start a campaign and watch it to its end.
+
+    Ctrl-C stops it so that it can go on. Progress goes to standard error, results to standard
+    output.
 
     Example: asi-arch run --preset demo --experiments 20 --train-jobs 2
     """

@@ -25,7 +25,9 @@ def show(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show everything about one experiment: idea, origins, checks, runs, analysis, program.
+    """Show everything about one experiment.
+
+    Idea and origins, checks, runs and curves, analysis, program.
 
     Example: asi-arch show 12
     """

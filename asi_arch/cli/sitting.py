@@ -1,7 +1,5 @@
 """Run a campaign in this process, show it, and print what came out."""
 
-import asyncio
-import signal
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,15 +9,13 @@ from asi_arch.cli.board import Board
 from asi_arch.cli.opened import resume_command, shown_db
 from asi_arch.cli.output import err, out, print_json
 from asi_arch.cli.results import print_results, results_document
+from asi_arch.cli.signals import run_until_signal
 from asi_arch.cli.watchers import make_watcher
 from asi_arch.config import Config, parse_config
 from asi_arch.records import Campaign
 
 if TYPE_CHECKING:
-    from asi_arch.campaign import Campaign as RunningCampaign
     from asi_arch.store import Store
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def sit(store: "Store", record: Campaign, db: str, json: bool) -> None:
@@ -37,8 +33,8 @@ def sit(store: "Store", record: Campaign, db: str, json: bool) -> None:
     board = Board(record, config, store.experiments(record.id), store.runs(record.id))
     try:
         with make_watcher(board) as watcher:
-            asyncio.run(_until_signal(make_campaign(store, record, watcher)))
-    except (asyncio.CancelledError, KeyboardInterrupt):
+            run_until_signal(make_campaign(store, record, watcher).run())
+    except KeyboardInterrupt:
         latest = store.campaign().id == record.id
         command = resume_command(db, None if latest else record.id)
         err().print(Text(f"stopped; go on with: {command}", "yellow"), soft_wrap=True)
@@ -53,15 +49,6 @@ def print_end(store: "Store", campaign_id: int, json: bool) -> None:
         print_json(results_document(store, record))
     else:
         print_results(store, record, out())
-
-
-async def _until_signal(campaign: "RunningCampaign") -> None:
-    """Run the campaign; a signal cancels it, which ends its jobs and records where it stands."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, task.cancel)
-    await campaign.run()
 
 
 def _headline(record: Campaign, config: Config, db: str) -> str:

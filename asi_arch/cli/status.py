@@ -53,7 +53,9 @@ def status(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show how far a campaign is: running experiments, best so far, time.
+    """Show how far a campaign is.
+
+    Running experiments, best so far, time used; whether anybody still runs it.
 
     Example: asi-arch status --watch
     """

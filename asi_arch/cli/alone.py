@@ -1,0 +1,129 @@
+"""Do the jobs of a campaign for one file, in a temporary folder, without a database."""
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asi_arch.config import Config
+from asi_arch.errors import AsiArchError, UserError
+from asi_arch.records import (
+    Dataset,
+    Finding,
+    Job,
+    JobResult,
+    Limits,
+    Measurement,
+    MetricPoint,
+)
+
+if TYPE_CHECKING:
+    from asi_arch.jobs import LocalRunner
+
+
+def read_program(path: Path) -> str:
+    """Return the text of a program file.
+
+    Raises:
+        UserError: it cannot be read or is not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; name a Python file") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text file; name a Python file") from error
+
+
+@asynccontextmanager
+async def temporary_runner() -> "AsyncIterator[LocalRunner]":
+    """Give a runner whose folders are gone afterwards."""
+    from asi_arch.jobs import LocalRunner
+
+    with tempfile.TemporaryDirectory(prefix="asi-arch-", ignore_cleanup_errors=True) as folder:
+        runner = LocalRunner(Path(folder))
+        try:
+            yield runner
+        finally:
+            await runner.close()
+
+
+async def verify_alone(
+    runner: "LocalRunner", config: Config, program: str, only: tuple[str, ...] = ()
+) -> list[Finding]:
+    """Return the findings about a program at the sizes of `explore`."""
+    stage = config.explore
+    spec = {
+        "stage_hidden_size": stage.hidden_size,
+        "stage_num_heads": stage.num_heads,
+        "num_layers": stage.num_layers,
+        "parameters": stage.parameters,
+        "only": only,
+    }
+    limits = config.verify_limits
+    job = Job(name="verify", kind="verify", program=program, spec=spec, limits=limits)
+    value = _value(await runner.run(job), limits)
+    return [Finding.model_validate(finding) for finding in value["findings"]]
+
+
+async def prepare_alone(runner: "LocalRunner", config: Config) -> Dataset:
+    """Prepare the data for trainings of this runner and describe them.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    spec = {"data": config.data.model_dump(), "folder": str(_data(runner))}
+    result = await runner.run(Job(name="prepare", kind="prepare", spec=spec))
+    if result.error is not None:
+        raise UserError(result.error.message)
+    return Dataset.model_validate(result.value)
+
+
+async def train_alone(
+    runner: "LocalRunner",
+    config: Config,
+    program: str,
+    stage: str,
+    seed: int,
+    on_progress: Callable[[MetricPoint], None],
+) -> Measurement:
+    """Return the measurement of a program at a stage with one seed, the data being prepared."""
+    spec = {
+        "name": stage,
+        "stage": getattr(config, stage).model_dump(mode="json"),
+        "seed": seed,
+        "folder": str(_data(runner)),
+    }
+    job = Job(
+        name=f"{stage}-{seed}",
+        kind="probe" if stage == "probe" else "train",
+        program=program,
+        spec=spec,
+        limits=config.train_limits,
+    )
+    return Measurement.model_validate(_value(await runner.run(job, on_progress), job.limits))
+
+
+def _data(runner: "LocalRunner") -> Path:
+    return runner.root / "data"
+
+
+def _value(result: JobResult, limits: Limits) -> dict[str, Any]:
+    """Return the value of a result.
+
+    Raises:
+        UserError: the machine is at fault: its disk is full, or somebody killed the job.
+        AsiArchError: the program is.
+    """
+    if result.error is None:
+        assert result.value is not None
+        return result.value
+    kind, message = result.error.kind, result.error.message
+    if kind in ("disk", "killed"):
+        raise UserError(f"this machine broke the job off: {message}; free some space, try again")
+    allowed = f"{limits.seconds:g} seconds and {limits.memory_bytes / 2**30:g} GiB"
+    limit = f" (allowed are {allowed})" if kind in ("timeout", "memory") else ""
+    error = AsiArchError(f"the program broke its job off: {message}{limit}")
+    error.add_note(result.error.trace)
+    raise error

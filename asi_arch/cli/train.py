@@ -1,0 +1,145 @@
+"""`asi-arch train`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from asi_arch.cli.alone import (
+    prepare_alone,
+    read_program,
+    temporary_runner,
+    train_alone,
+    verify_alone,
+)
+from asi_arch.cli.board import steps_of
+from asi_arch.cli.options import (
+    ConfigFile,
+    Debug,
+    Json,
+    Preset,
+    Settings,
+    complete_stages,
+)
+from asi_arch.cli.output import count, err, number, out, print_json, with_error
+from asi_arch.cli.results import marks_line
+from asi_arch.cli.signals import run_until_signal
+from asi_arch.cli.spark import sparklines
+from asi_arch.cli.verify import ProgramFile, print_findings
+from asi_arch.config import Config, load_config
+from asi_arch.records import Dataset, Finding, Measurement, MetricPoint
+
+StageName = Literal["probe", "explore", "confirm"]
+
+
+class _Outcome(NamedTuple):
+    """What came out; without a measurement when a check failed, without data at `probe`."""
+
+    findings: list[Finding] | None
+    dataset: Dataset | None = None
+    measurement: Measurement | None = None
+
+
+def train(
+    file: ProgramFile,
+    stage: Annotated[
+        StageName, typer.Option(help="Where to train.", autocompletion=complete_stages)
+    ],
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Default: the stage's first.")
+    ] = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Train without checking the program first.")
+    ] = False,
+    preset: Preset = "demo",
+    config: ConfigFile = None,
+    set_: Settings = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Verify one program, train it and measure it.
+
+    Nothing is written to a database.
+
+    Exit code 0: measured; 1: a check or the training failed; 2: it could not be tried.
+
+    Example: asi-arch train my_layer.py --stage explore --seed 1
+    """
+    settings, program = load_config(preset, config, set_ or ()), read_program(file)
+    first = getattr(settings, stage).seeds[0] if seed is None else seed
+    with Progress(console=err(), transient=True, disable=not err().is_terminal) as progress:
+        outcome = run_until_signal(_train(settings, program, stage, first, not no_verify, progress))
+    if json:
+        print_json(_document(file, outcome))
+    else:
+        _print(outcome, out())
+    if outcome.measurement is None:
+        raise typer.Exit(1)
+
+
+async def _train(
+    config: Config, program: str, stage: str, seed: int, check: bool, progress: Progress
+) -> _Outcome:
+    task = progress.add_task("verify" if check else "prepare", total=None)
+    async with temporary_runner() as runner:
+        findings = await verify_alone(runner, config, program) if check else None
+        if findings and not all(finding.passed for finding in findings):
+            return _Outcome(findings)
+        progress.update(task, description="prepare data")
+        dataset = None if stage == "probe" else await prepare_alone(runner, config)
+        progress.update(task, description=f"{stage} seed {seed}", total=steps_of(config, stage))
+        advance = _advance(progress, task)
+        measurement = await train_alone(runner, config, program, stage, seed, advance)
+        return _Outcome(findings, dataset, measurement)
+
+
+def _advance(progress: Progress, task: Any) -> Callable[[MetricPoint], None]:
+    def advance(point: MetricPoint) -> None:
+        text = f"loss {point.loss:.3f}"
+        progress.update(task, completed=point.step, description=text)
+
+    return advance
+
+
+def _print(outcome: _Outcome, console: Console) -> None:
+    if outcome.measurement is None:
+        print_findings(outcome.findings or [], console)
+        return
+    console.print(_measurement_table(outcome.measurement))
+    if outcome.dataset is not None:
+        (line,) = sparklines([outcome.measurement.curve])
+        console.print(Text(f"training loss  {line}"))
+        console.print(marks_line(outcome.dataset.references))
+
+
+def _measurement_table(got: Measurement) -> Table:
+    rows = [
+        ("stage", f"{got.stage} seed {got.seed}"),
+        *((f"{s.benchmark} {s.metric}", with_error(s.value, s.error, 3)) for s in got.scores),
+        ("parameters", f"{count(got.parameters)}, {count(got.non_embedding)} without embeddings"),
+        ("MLP width", count(got.mlp_width)),
+        ("tokens", count(got.tokens)),
+        ("tokens/s", count(got.tokens_per_second)),
+        ("seconds", number(got.seconds, 1)),
+        ("peak memory", f"{count(got.memory_bytes / 2**20)} MiB"),
+    ]
+    if got.loss is not None and got.stage != "probe":
+        rows.insert(1, ("held-out loss", f"{with_error(got.loss, got.loss_error)} nats per token"))
+    grid = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        grid.add_row(name, value)
+    return grid
+
+
+def _document(file: Path, outcome: _Outcome) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "findings": outcome.findings,
+        "measurement": outcome.measurement,
+        "references": outcome.dataset.references if outcome.dataset else {},
+    }
