@@ -9,7 +9,7 @@ import pytest
 from asi_arch.errors import UserError
 from asi_arch.knowledge import load_entries
 from asi_arch.team.rules.decisions import DECISIONS
-from asi_arch.team.rules.literature import RULES, find_rule
+from asi_arch.team.rules.literature import RULES, find_rule, weaknesses
 from asi_arch.team.rules.render import render
 from asi_arch.team.rules.space import BASELINES, SPACE, Design, draw
 
@@ -64,6 +64,15 @@ def test_rules_are_about_the_space_and_never_contradict_each_other() -> None:
         for name, value in rule.when.items():
             other = next(option for option in SPACE[name].options if option != value)
             assert find_rule(parent.replace(**{name: other}), rule.decision, rule.new) is None
+
+
+def test_weaknesses_follow_the_rules_to_their_end() -> None:
+    design = BASELINES["deltanet"]
+    found = [(rule.decision, rule.new) for rule in weaknesses(design)]
+    assert [new for decision, new in found if decision == "decay"] == ["scalar", "channel"]
+    mended = design.replace(**dict(found))
+    assert weaknesses(mended) == []
+    assert len(weaknesses(Design.from_choices({}))) > len(found)
 
 
 def test_choices_survive_the_round_trip() -> None:

@@ -137,3 +137,13 @@ def find_rule(parent: Mapping[str, str], decision: str, new: str) -> Rule | None
         if (rule.decision, rule.new) == (decision, new) and rule.applies(parent):
             return rule
     return None
+
+
+def weaknesses(design: Mapping[str, str]) -> list[Rule]:
+    """Return the rules that lead, one after the other, to a layer with nothing left to mend."""
+    found = []
+    mended = dict(design)
+    while rule := next((rule for rule in RULES if rule.applies(mended)), None):
+        found.append(rule)
+        mended[rule.decision] = rule.new
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 from asi_arch.errors import UserError
 from asi_arch.records import Context, Experiment, Proposal
 from asi_arch.team.rules.effects import Array, Effects, encode, fit
-from asi_arch.team.rules.literature import RULES
+from asi_arch.team.rules.literature import weaknesses
 from asi_arch.team.rules.moves import Move, moves
 from asi_arch.team.rules.origins import explain
 from asi_arch.team.rules.render import read_design
@@ -93,5 +93,5 @@ def _worth(design: Design, effects: Effects, sample: Array) -> float:
 
     A weakness costs one prior standard deviation, less and less as outcomes replace the rule.
     """
-    doubts = [effects.doubt(r.decision, r.old, r.new) for r in RULES if r.applies(design)]
+    doubts = [effects.doubt(r.decision, r.old, r.new) for r in weaknesses(design)]
     return float(encode(design) @ sample) - effects.prior_sd * sum(doubts)
