@@ -10,6 +10,7 @@ address space. A child that leaves its session is caught when its parent ends: t
 orphans and kills them.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -56,6 +57,18 @@ def preload() -> None:
     install()
     for name in ("asi_arch.evaluate.recall", "asi_arch.train.trainer", "asi_arch.verify"):
         importlib.import_module(name)
+    _take_a_step()
+    gc.freeze()
+
+
+def _take_a_step() -> None:
+    """Train one number for one step: torch loads 900 modules when it first does so."""
+    import torch
+
+    from asi_arch.train.trainer import fit
+
+    number = torch.nn.Linear(1, 1)
+    list(fit(number, [number(torch.zeros(1, 1)).sum()], steps=1, learning_rate=0.1))
 
 
 def start(folder: str) -> Child:

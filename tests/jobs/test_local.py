@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from asi_arch.jobs import JobPaths, LocalRunner
-from asi_arch.jobs.linux import processes
 from asi_arch.records import Job, JobResult, Limits
 from tests.programs import PLAIN, at_import
+from tests.watching import eventually, working_in
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[[Job], JobResult]
@@ -51,28 +51,6 @@ def contract(result: JobResult) -> tuple[bool, str]:
     return first["passed"], first["evidence"]
 
 
-def in_folder(folder: Path) -> list[int]:
-    """Return the processes that work in `folder`."""
-    found = []
-    for process in processes():
-        try:
-            cwd = os.readlink(f"/proc/{process.pid}/cwd")
-        except OSError:
-            continue
-        if cwd.startswith(str(folder)):
-            found.append(process.pid)
-    return found
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return condition()
-
-
 def test_an_honest_program_gives_findings(run: Run) -> None:
     assert contract(run(verification("honest", PLAIN)))[0]
 
@@ -88,7 +66,7 @@ def test_an_import_that_never_returns_is_killed(run: Run, root: Path) -> None:
     result = run(verification("endless", at_import("while True: pass"), seconds=2))
     assert result.error is not None and result.error.kind == "timeout"
     assert time.monotonic() - started < 30
-    assert in_folder(root / "endless") == []
+    assert working_in(root / "endless") == []
 
 
 def test_memory_is_limited(run: Run) -> None:
@@ -108,7 +86,7 @@ def test_memory_of_children_counts(run: Run, root: Path) -> None:
     )
     result = run(verification("family", program, memory_bytes=2**30, seconds=60))
     assert result.error is not None and result.error.kind == "memory"
-    assert in_folder(root / "family") == []
+    assert working_in(root / "family") == []
 
 
 def test_a_daemon_does_not_outlive_its_job(run: Run, root: Path) -> None:
@@ -121,7 +99,7 @@ def test_a_daemon_does_not_outlive_its_job(run: Run, root: Path) -> None:
         "    os._exit(0)",
     )
     assert run(verification("daemon", program)).value is not None
-    assert eventually(lambda: in_folder(root / "daemon") == [])
+    assert eventually(lambda: working_in(root / "daemon") == [])
 
 
 def test_leaving_without_a_result_is_an_error(run: Run) -> None:
@@ -184,8 +162,8 @@ def test_nothing_survives_when_the_campaign_is_killed(tmp_path: Path) -> None:
     """
     campaign = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT)
     try:
-        assert eventually(lambda: in_folder(tmp_path / "endless") != [], seconds=60)
+        assert eventually(lambda: working_in(tmp_path / "endless") != [], seconds=60)
     finally:
         campaign.send_signal(signal.SIGKILL)
         campaign.wait()
-    assert eventually(lambda: in_folder(tmp_path) == [])
+    assert eventually(lambda: working_in(tmp_path) == [])
