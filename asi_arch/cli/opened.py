@@ -1,6 +1,7 @@
 """Open the database and find the campaign that a query is about."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,11 @@ def is_held(campaign: Campaign) -> bool:
     except OSError:
         return False
     return False
+
+
+def seconds_held(campaign: Campaign) -> float:
+    """Return for how long the process that runs this campaign has run it."""
+    return time.time() - (Path(campaign.folder) / "lock").stat().st_mtime
 
 
 def state_of(campaign: Campaign) -> str:

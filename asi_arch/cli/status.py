@@ -14,7 +14,7 @@ from rich.text import Text
 
 from asi_arch.cli.board import Line, describe_best, steps_of
 from asi_arch.cli.facts import best_of, mark, reference_curve, reference_marks
-from asi_arch.cli.opened import opened, resume_command, state_of
+from asi_arch.cli.opened import opened, resume_command, seconds_held, state_of
 from asi_arch.cli.options import DEFAULT_DB, CampaignId, Db, Debug, Json
 from asi_arch.cli.output import duration, out, print_json
 from asi_arch.cli.results import conclusion_text, marks_line
@@ -94,7 +94,7 @@ def read_status(store: "Store", campaign_id: int, db: str) -> Status:
     return Status(
         campaign=campaign,
         state=state,
-        seconds=campaign.seconds,
+        seconds=max(campaign.seconds, seconds_held(campaign) if state == "running" else 0.0),
         counts=dict(Counter(e.status.value for e in candidates)),
         budget=parse_config(campaign.config).budget.experiments,
         running=_running(store, campaign, experiments) if state == "running" else [],

@@ -1,5 +1,6 @@
 """`asi-arch train`."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -72,7 +73,7 @@ def train(
     """
     settings, program = load_config(preset, config, set_ or ()), read_program(file)
     first = getattr(settings, stage).seeds[0] if seed is None else seed
-    with Progress(console=err(), transient=True, disable=not err().is_terminal) as progress:
+    with Progress(console=err(), transient=True, disable=not sys.stderr.isatty()) as progress:
         outcome = run_until_signal(_train(settings, program, stage, first, not no_verify, progress))
     if json:
         print_json(_document(file, outcome))

@@ -1,5 +1,6 @@
 """Show a running campaign: live on a terminal, as log lines elsewhere; both on standard error."""
 
+import sys
 import time
 from types import TracebackType
 from typing import Self
@@ -133,6 +134,6 @@ def _step(line: Line) -> str:
 def make_watcher(board: Board) -> LogLines | LiveView:
     """Return the view that suits standard error."""
     console = err()
-    if console.is_terminal and not console.is_dumb_terminal:
+    if sys.stderr.isatty() and not console.is_dumb_terminal:
         return LiveView(board, console)
     return LogLines(board, console)

@@ -1,0 +1,168 @@
+"""`verify`, `train` and `doctor`: real jobs where it matters, invented results elsewhere."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from asi_arch.records import Dataset, Finding, Job, JobError, JobResult, Measurement, MetricPoint
+
+Call = Callable[..., Result]
+
+
+class InventedRunner:
+    """Gives results without doing anything."""
+
+    results: dict[str, JobResult] = {}
+    jobs: list[Job] = []
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.network_closed = True
+
+    async def run(self, job: Job, on_progress: Callable[[MetricPoint], object] = repr) -> JobResult:
+        self.jobs.append(job)
+        on_progress(MetricPoint(step=1, tokens=512, loss=5.0))
+        return self.results[job.kind]
+
+    async def close(self) -> None:
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def results(
+    monkeypatch: pytest.MonkeyPatch, measure: Callable[..., Measurement]
+) -> dict[str, JobResult]:
+    """Results by kind of job, good ones unless a test puts in others."""
+    Path("layer.py").write_text("x = 1\n")
+    marks = {"gzip": 1.35}
+    dataset = Dataset(
+        name="x", sha256="0", train_tokens=9, heldout_tokens=9, documents=(), references=marks
+    )
+    passed = Finding(check="contract", passed=True, measured={"shapes": 15})
+    values = {
+        "verify": {"findings": [passed.model_dump()]},
+        "prepare": dataset.model_dump(),
+        "train": measure("explore", 1, 1.6).model_dump(),
+    }
+    found = {kind: JobResult(value=value) for kind, value in values.items()}
+    monkeypatch.setattr(InventedRunner, "results", found)
+    monkeypatch.setattr(InventedRunner, "jobs", [])
+    monkeypatch.setattr("asi_arch.jobs.LocalRunner", InventedRunner)
+    return found
+
+
+def failed_check() -> JobResult:
+    finding = Finding(check="causality", passed=False, evidence="reads ahead", hint="mask it")
+    return JobResult(value={"findings": [finding.model_dump()]})
+
+
+def broken_off(kind: Any, message: str) -> JobResult:
+    return JobResult(error=JobError(kind=kind, message=message, trace="the trace"))
+
+
+def test_verify_that_passes(call: Call, results: dict[str, JobResult]) -> None:
+    result = call("verify", "layer.py", "--set", "explore.parameters=123456")
+    assert result.exit_code == 0
+    assert "shapes 15" in result.stdout and "1 of 1 checks passed" in result.stdout
+    assert InventedRunner.jobs[0].spec["parameters"] == 123456
+
+
+def test_verify_that_fails(call: Call, results: dict[str, JobResult]) -> None:
+    results["verify"] = failed_check()
+    result = call("verify", "layer.py")
+    assert result.exit_code == 1
+    assert "causality: reads ahead" in result.stdout and "hint: mask it" in result.stdout
+    document = call("verify", "layer.py", "--json")
+    assert document.exit_code == 1
+    assert json.loads(document.stdout)["passed"] is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "sentence"),
+    [
+        ("disk", 2, "free some space"),
+        ("killed", 2, "this machine broke the job off"),
+        ("timeout", 1, "allowed are 120 seconds"),
+        ("exception", 1, "the program broke its job off: too bad"),
+    ],
+)
+def test_job_that_broke_off(
+    call: Call, results: dict[str, JobResult], kind: str, code: int, sentence: str
+) -> None:
+    results["verify"] = broken_off(kind, "too bad")
+    result = call("verify", "layer.py", "--json")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert sentence in result.stderr
+
+
+def test_trace_of_a_job_is_shown_on_demand(call: Call, results: dict[str, JobResult]) -> None:
+    results["verify"] = broken_off("exception", "too bad")
+    error = call("verify", "layer.py", "--debug").exception
+    assert error is not None and error.__notes__ == ["the trace"]
+
+
+def test_train_measures_beside_the_marks(call: Call, results: dict[str, JobResult]) -> None:
+    result = call("train", "layer.py", "--stage", "explore", "--seed", 1)
+    assert result.exit_code == 0
+    assert "1.6000 ± 0.0100 nats per token" in result.stdout
+    assert "gzip 1.350" in result.stdout
+    assert [job.kind for job in InventedRunner.jobs] == ["verify", "prepare", "train"]
+    assert InventedRunner.jobs[-1].spec["seed"] == 1
+
+
+def test_train_stops_at_a_failed_check(call: Call, results: dict[str, JobResult]) -> None:
+    results["verify"] = failed_check()
+    result = call("train", "layer.py", "--stage", "explore")
+    assert result.exit_code == 1
+    assert "reads ahead" in result.stdout
+    assert [job.kind for job in InventedRunner.jobs] == ["verify"]
+
+
+def test_train_without_verification(call: Call, results: dict[str, JobResult]) -> None:
+    results["verify"] = failed_check()
+    result = call("train", "layer.py", "--stage", "explore", "--no-verify", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert (found["findings"], found["measurement"]["loss"]) == (None, 1.6)
+    assert found["references"] == {"gzip": 1.35}
+
+
+def test_training_without_data(call: Call, results: dict[str, JobResult]) -> None:
+    results["prepare"] = broken_off("exception", "data.files = 'x' is not a folder")
+    result = call("train", "layer.py", "--stage", "explore")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is not a folder" in result.stderr
+
+
+def test_doctor(call: Call, results: dict[str, JobResult]) -> None:
+    result = call("doctor")
+    assert result.exit_code == 0
+    assert "a trial job verified a baseline" in result.stdout
+    assert "asi-arch.db is not there yet" in result.stdout
+
+
+@pytest.mark.parametrize("kind", ["jobs", "database"])
+def test_doctor_who_finds_something(call: Call, results: dict[str, JobResult], kind: str) -> None:
+    if kind == "jobs":
+        results["verify"] = failed_check()
+    else:
+        Path("asi-arch.db").write_text("words " * 1000)
+    result = call("doctor", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert found["ok"] is False
+    assert [check["name"] for check in found["checks"] if check["state"] == "fail"] == [kind]
+
+
+def test_real_job_names_what_is_wrong_with_a_program(call: Call) -> None:
+    Path("none.py").write_text("x = 1\n")
+    result = call("verify", "none.py", "--json")
+    assert result.exit_code == 1
+    (finding,) = json.loads(result.stdout)["findings"]
+    assert finding["check"] == "contract"
+    assert "no layer" in finding["evidence"]
