@@ -86,4 +86,4 @@ def main() -> None:
     """Run the command line; characters that the terminal lacks never stop it."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    app()
+    app(prog_name="asi-arch")

@@ -26,5 +26,6 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
     for number in _SIGNALS:
-        loop.add_signal_handler(number, task.cancel)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(number, task.cancel)
     return await work

@@ -144,6 +144,19 @@ def test_any_signal_lets_the_work_clean_up() -> None:
     assert cleaned == [True]
 
 
+def test_nohup_is_respected() -> None:
+    async def work() -> str:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0)
+        return "done"
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run_until_signal(work()) == "done"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def experiment(id: int, kind: Any = "candidate", **fields: Any) -> Experiment:
     values = {"campaign_id": 1, "number": id, "status": Status.VERIFIED, "name": f"Mixer{id}"}
     return Experiment(id=id, kind=kind, **{**values, **fields})
