@@ -10,6 +10,7 @@ import typer
 from pydantic import BaseModel
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -52,11 +53,13 @@ def number(value: float | None, digits: int = 4, sign: bool = False) -> str:
     return f"{value:{'+' if sign else ''}.{digits}f}"
 
 
-def with_error(value: float | None, error: float | None, digits: int = 4) -> str:
+def with_error(
+    value: float | None, error: float | None, digits: int = 4, between: str = " ± "
+) -> str:
     """Return `value ± error`, without the latter when it is not known."""
     if value is None or error is None:
         return number(value, digits)
-    return f"{number(value, digits)} ± {number(error, digits)}"
+    return f"{number(value, digits)}{between}{number(error, digits)}"
 
 
 def count(value: float | None) -> str:
@@ -81,7 +84,7 @@ def signed(value: float | None, digits: int = 4, good: int = 1) -> Text:
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """A column of a table; when space is short, the highest `drop` goes first, 0 never."""
+    """A column of a table; where space is short, the lowest `drop` stays, 0 always."""
 
     name: str
     cell: Callable[[T], str | Text]
@@ -89,8 +92,8 @@ class Column(Generic[T]):
     left: bool = False
 
 
-def table(columns: Sequence[Column[T]], rows: Iterable[T], width: int, title: str = "") -> Table:
-    """Return a table of at most `width` characters: numbers to the right, names to the left."""
+def table(columns: Sequence[Column[T]], rows: Iterable[T], width: int, title: str = "") -> Padding:
+    """Return a table of at most `width` characters, numbers to the right, and an empty line."""
     cells = [[_text(column.cell(row)) for column in columns] for row in rows]
     kept = _fitting(columns, cells, width)
     result = Table(
@@ -99,13 +102,14 @@ def table(columns: Sequence[Column[T]], rows: Iterable[T], width: int, title: st
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
+        show_edge=False,
     )
     for column in (columns[index] for index in kept):
         justify: Any = "left" if column.left else "right"
         result.add_column(column.name, justify=justify, no_wrap=not column.left, overflow="fold")
     for line in cells:
         result.add_row(*(line[index] for index in kept))
-    return result
+    return Padding(result, (0, 0, 1, 0), expand=False)
 
 
 def _text(cell: str | Text) -> Text:
@@ -113,15 +117,14 @@ def _text(cell: str | Text) -> Text:
 
 
 def _fitting(columns: Sequence[Column[T]], cells: list[list[Text]], width: int) -> list[int]:
-    """Return which columns to keep so that the table is no wider than `width`, if that can be."""
+    """Return which columns to keep: the most important ones for which there is room."""
+    room = width + 2  # nothing follows the last column
     widths = [
         max([len(column.name), *(line[index].cell_len for line in cells)]) + 2
         for index, column in enumerate(columns)
     ]
-    kept = list(range(len(columns)))
-    while sum(widths[index] for index in kept) > width:
-        last = max(kept, key=lambda index: columns[index].drop)
-        if columns[last].drop == 0:
-            break
-        kept.remove(last)
-    return kept
+    kept: list[int] = []
+    for index in sorted(range(len(columns)), key=lambda index: columns[index].drop):
+        if columns[index].drop == 0 or sum(widths[i] for i in [*kept, index]) <= room:
+            kept.append(index)
+    return sorted(kept)

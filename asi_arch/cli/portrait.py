@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
 from asi_arch.cli.facts import StageFacts, mark
@@ -109,7 +109,7 @@ def _findings(found: Portrait, console: Console) -> None:
             console.print(Text(f"  hint: {finding.hint or NONE}"))
 
 
-def findings_table(findings: Sequence[tuple[int, Finding]], width: int) -> Table:
+def findings_table(findings: Sequence[tuple[int, Finding]], width: int) -> Padding:
     """Return check, verdict and what was measured, a line each."""
     columns = [
         Column[tuple[int, Finding]]("round", lambda f: str(f[0])),

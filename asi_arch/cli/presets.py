@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import typer
+from rich.padding import Padding
 from rich.syntax import Syntax
-from rich.table import Table
 
 from asi_arch.cli.options import Debug, Json, complete_presets
 from asi_arch.cli.output import Column, out, print_json, table
@@ -33,7 +33,7 @@ def presets(
         _print_one(name)
 
 
-def _listing() -> Table:
+def _listing() -> Padding:
     columns = [
         Column[str]("preset", lambda name: name, left=True),
         Column[str]("experiments", lambda name: str(load_config(name).budget.experiments)),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from asi_arch.cli.opened import opened
@@ -70,7 +70,7 @@ def _sum(name: str, rows: "Sequence[ProvenanceRow]") -> _Sum:
     )
 
 
-def _table(name: str, sums: Sequence[_Sum], width: int) -> Table:
+def _table(name: str, sums: Sequence[_Sum], width: int) -> Padding:
     columns = [
         Column[_Sum](name, lambda one: one.name, left=True),
         Column[_Sum]("all", lambda one: str(one.components)),

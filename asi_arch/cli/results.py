@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from asi_arch.cli.facts import WITHIN, mark, noise_floors, reference_marks, stage_facts
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 COLOURS = {"better": "green", "within noise": "yellow", "worse": "red", "": ""}
 _CAPTION = (
     "fitness: mean gain over the strongest baseline at explore (same seeds), in units of the "
-    f"noise floor; below {WITHIN:g} either way it is within the noise. gain and losses in nats "
-    "per token, ± standard error."
+    f"noise floor; below {WITHIN:g} either way it is within the noise. gain; explore and "
+    "confirm: held-out loss ± standard error; all three in nats per token. recall: accuracy."
 )
 
 
@@ -46,18 +46,18 @@ def places(store: "Store", campaign_id: int) -> list[Place]:
     ]
 
 
-def leaderboard_table(found: list[Place], width: int) -> Table:
+def leaderboard_table(found: list[Place], width: int) -> Padding:
     """Return the ranking as a table that fits."""
     columns = [
-        Column[Place]("rank", lambda p: NONE if p.row.rank is None else str(p.row.rank)),
+        Column[Place]("#", lambda p: NONE if p.row.rank is None else str(p.row.rank)),
         Column[Place]("id", lambda p: str(p.row.experiment_id)),
         Column[Place]("name", _name, left=True),
         Column[Place]("fitness", lambda p: Text(number(p.row.fitness, 2, True), COLOURS[p.mark])),
-        Column[Place]("mark", lambda p: Text(p.mark, COLOURS[p.mark]), 3, left=True),
-        Column[Place]("explore loss", _explore, 1),
+        Column[Place]("mark", _mark, 1, left=True),
+        Column[Place]("explore", _explore, 2),
         Column[Place]("gain", lambda p: signed(p.gain), 5),
         Column[Place]("recall", lambda p: number(p.row.recall, 3), 4),
-        Column[Place]("confirm loss", _confirm, 2),
+        Column[Place]("confirm", _confirm, 3),
         Column[Place]("parent", lambda p: p.parent or NONE, 6, left=True),
         Column[Place]("parameters", lambda p: count(p.row.parameters), 7),
         Column[Place]("tokens/s", lambda p: count(p.row.tokens_per_second), 8),
@@ -71,12 +71,19 @@ def _name(place: Place) -> Text:
     return Text(place.row.name or NONE, "cyan" if place.row.kind == "baseline" else "")
 
 
+def _mark(place: Place) -> Text:
+    """Return what the fitness means, or how far an experiment without one has come."""
+    if place.row.fitness is None:
+        return Text(place.row.status.value, "bright_black")
+    return Text(place.mark, COLOURS[place.mark])
+
+
 def _explore(place: Place) -> str:
-    return with_error(place.row.explore_loss, place.row.explore_error, 3)
+    return with_error(place.row.explore_loss, place.row.explore_error, 3, "±")
 
 
 def _confirm(place: Place) -> str:
-    return with_error(place.row.confirm_loss, place.row.confirm_error, 3)
+    return with_error(place.row.confirm_loss, place.row.confirm_error, 3, "±")
 
 
 def marks_line(references: dict[str, float]) -> Text:

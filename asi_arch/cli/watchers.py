@@ -7,7 +7,7 @@ from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from asi_arch.cli.board import Board, Line, describe_end, title
@@ -114,7 +114,7 @@ class LiveView:
         return Group(lines_table(lines, self._console.width), Text(self.board.summary(), "bold"))
 
 
-def lines_table(lines: list[Line], width: int) -> Table:
+def lines_table(lines: list[Line], width: int) -> Padding:
     """Return the running experiments, one line each."""
     columns = [
         Column[Line]("id", lambda line: str(line.experiment.id)),

@@ -25,6 +25,7 @@ def test_leaderboard_ranks_and_concludes(ask: Ask) -> None:
     assert "unigram 3.270, bigram 2.470, trigram 1.890, gzip 1.350" in text
     assert "explore 0.0115, confirm 0.0120" in text
     assert CONCLUSION in text
+    assert "5 Mixer2 – rejected" in text
 
 
 def test_leaderboard_document(ask_json: AskJson) -> None:
@@ -56,7 +57,7 @@ def test_narrow_leaderboard_drops_the_least_important(
     monkeypatch.setenv("COLUMNS", "80")
     narrow = ask("leaderboard")
     assert "tokens/s" not in narrow
-    assert "confirm loss" in narrow
+    assert "confirm" in narrow and "better" in narrow
 
 
 def test_no_colour_codes_where_there_is_no_terminal(ask: Ask) -> None:
