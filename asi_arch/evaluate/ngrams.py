@@ -29,7 +29,7 @@ def reference_losses(train: Tokens, heldout: Tokens) -> dict[str, float]:
 
 def _unigram(train: Tokens) -> Floats:
     counts = np.bincount(train, minlength=256) + 1.0
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum())
 
 
 def _longer(train: Tokens, heldout: Tokens, order: int, shorter: Floats) -> Floats:

@@ -10,6 +10,7 @@ address space. A child that leaves its session is caught when its parent ends: t
 orphans and kills them.
 """
 
+import errno
 import gc
 import importlib
 import json
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from asi_arch.jobs.linux import Process, adopt_orphans, die_with_parent, leave_network, processes
 from asi_arch.jobs.paths import JobPaths
-from asi_arch.jobs.worker import run_job
+from asi_arch.jobs.worker import DISK_FULL, run_job
 from asi_arch.records import Limits
 
 _POLL_SECONDS = 0.5
@@ -92,6 +93,8 @@ def _be_the_child(folder: Path, limits: Limits, server: int) -> None:
         _limit(limits)
         run_job(folder)
         status = 0
+    except OSError as error:
+        status = DISK_FULL if error.errno == errno.ENOSPC else 1
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

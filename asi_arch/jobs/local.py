@@ -1,6 +1,7 @@
 """Run jobs on this machine, through one fork server."""
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -9,12 +10,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from asi_arch.errors import AsiArchError
+from asi_arch.errors import AsiArchError, UserError
 from asi_arch.jobs.paths import JobPaths, write_whole
+from asi_arch.jobs.worker import DISK_FULL
 from asi_arch.records import Job, JobError, JobResult, MetricPoint
 
 _ALLOWED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 _PROGRESS_SECONDS = 0.25
+_ROOM_BYTES = 2**20
 
 
 def _ignore(point: MetricPoint) -> None:
@@ -42,8 +45,21 @@ class LocalRunner:
         """Return the result of the job, be it a value or why there is none.
 
         Raises:
+            UserError: the disk is full.
             AsiArchError: the fork server could not be started.
         """
+        try:
+            result = await self._run(job, on_progress)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise _disk_full(self.root) from error
+            raise
+        if result.error is not None and result.error.kind == "disk":
+            shutil.rmtree(self.root / job.name, ignore_errors=True)
+            raise _disk_full(self.root)
+        return result
+
+    async def _run(self, job: Job, on_progress: Callable[[MetricPoint], None]) -> JobResult:
         paths = JobPaths(self.root / job.name)
         done = _finished(paths, job)
         if done is not None:
@@ -119,6 +135,10 @@ class LocalRunner:
             future.set_result(error)
 
 
+def _disk_full(folder: Path) -> UserError:
+    return UserError(f"the disk of {folder} is full; free some space, then: asi-arch resume")
+
+
 def _environment() -> dict[str, str]:
     """Return the little of our environment that jobs may see; one thread a process, always."""
     allowed = {name: os.environ[name] for name in _ALLOWED_ENVIRONMENT if name in os.environ}
@@ -150,6 +170,8 @@ def _why_ended(code: int, broken_limit: str) -> JobError | None:
         return JobError(kind="memory", message=f"the limit of {broken_limit} was reached")
     if code == -signal.SIGKILL:
         return JobError(kind="killed", message="the process was killed from outside")
+    if code == DISK_FULL:
+        return JobError(kind="disk", message="the disk is full")
     if code != 0:
         return JobError(kind="crash", message=f"the process ended with code {code}")
     return None
@@ -161,4 +183,11 @@ def _collect(paths: JobPaths, error: JobError | None) -> JobResult:
         why = error or JobError(kind="crash", message="the process ended without a result")
         result = JobResult(error=why)
         paths.write_result(result)
+    if result.error is not None and result.error.kind == "disk" and not _is_full(paths.folder):
+        return JobResult(error=result.error.model_copy(update={"kind": "exception"}))
     return result
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk really has no room: a program may claim so to stop everybody."""
+    return shutil.disk_usage(folder).free < _ROOM_BYTES

@@ -11,6 +11,9 @@ from asi_arch.errors import AsiArchError
 from asi_arch.jobs.paths import JobPaths
 from asi_arch.records import Job, JobError, JobResult
 
+DISK_FULL = 75
+"""Exit code of a process that could not even write why it failed."""
+
 _TRACE_CHARACTERS = 8000
 
 
@@ -35,7 +38,7 @@ def describe(problem: Exception) -> JobError:
         return JobError(kind="exception", message=str(problem))
     if isinstance(problem, MemoryError) or "allocate memory" in message:
         return JobError(kind="memory", message=f"out of memory: {message}", trace=trace)
-    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EFBIG):
+    if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
         return JobError(kind="disk", message=f"the disk is full: {message}", trace=trace)
     return JobError(kind="exception", message=message, trace=trace)
 

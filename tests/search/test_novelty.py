@@ -29,7 +29,9 @@ def test_another_function_counts() -> None:
 
 
 def test_swapped_names_count() -> None:
-    swapped = PROGRAM.replace("nn.Linear(hidden_size, num_heads)", "nn.Linear(num_heads, hidden_size)")
+    swapped = PROGRAM.replace(
+        "nn.Linear(hidden_size, num_heads)", "nn.Linear(num_heads, hidden_size)"
+    )
     assert fingerprint(swapped) != fingerprint(PROGRAM)
 
 

@@ -1,0 +1,111 @@
+"""A whole campaign whose team is a language model behind HTTP."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asi_arch.launch import make_campaign, new_campaign
+from asi_arch.records import Status
+from asi_arch.store import Store
+from asi_arch.testing import LLMServer, llm_server
+from asi_arch.testing.scripted_answers import answer
+from tests.campaigns import Silence, run_campaign, text_folder, tiny_config
+
+ROLES = ("researcher", "engineer", "analyst")
+
+
+def llm_settings(**role: str) -> list[str]:
+    return ["team=llm", *(f"roles.{r}.{key}={role[key]}" for r in ROLES for key in role)]
+
+
+@pytest.fixture
+def server() -> Iterator[LLMServer]:
+    with llm_server(answer, faults=[200, 500, 200, 429]) as server:
+        yield server
+
+
+def test_a_campaign_through_http(server: LLMServer, tmp_path: Path) -> None:
+    text = text_folder(tmp_path / "text")
+    settings = llm_settings(backend="openai", base_url=server.url, model="scripted")
+    run_campaign(str(tmp_path / "a.db"), tiny_config(text, *settings), tmp_path)
+    with Store.open(str(tmp_path / "a.db")) as store:
+        campaign = store.campaign()
+        calls = store.calls(campaign.id)
+        candidates = store.experiments(campaign.id, kind="candidate")
+        spend = store.total_spend(campaign.id)
+    assert campaign.status == "complete" and campaign.conclusion is not None
+    assert [c.status for c in candidates] == [Status.COMPLETE] * 3
+    assert {(call.role, call.task) for call in calls} >= {
+        ("researcher", "propose"),
+        ("engineer", "implement"),
+        ("analyst", "analyse"),
+    }
+    assert len(calls) == server.calls and spend.tokens > 0
+    assert all(c.proposal and c.proposal.components for c in candidates)
+
+
+def test_stored_replies_are_not_asked_again(server: LLMServer, tmp_path: Path) -> None:
+    """The process ends after the first implementation; the next one goes on without new calls."""
+    text = text_folder(tmp_path / "text")
+    settings = llm_settings(backend="openai", base_url=server.url, model="scripted")
+    config = tiny_config(text, *settings, "budget.experiments=1")
+    with Store.open(str(tmp_path / "a.db")) as store:
+        record = new_campaign(store, config, tmp_path)
+        stop = _StopAt("verify", experiment=4)
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(make_campaign(store, record, stop).run())
+        before = store.calls(record.id)
+        asked = [body["messages"] for body in server.bodies]
+        asyncio.run(make_campaign(store, record, Silence()).run())
+        after = store.calls(record.id)
+    assert len(before) == 2 and after[:2] == before
+    assert not [body for body in server.bodies[len(asked) :] if body["messages"] in asked]
+
+
+class _StopAt(Silence):
+    def __init__(self, phase: str, experiment: int) -> None:
+        super().__init__()
+        self.stop = (experiment, phase)
+
+    def on_phase(self, experiment: object, phase: str) -> None:
+        super().on_phase(experiment, phase)  # type: ignore[arg-type]
+        if self.phases[-1] == self.stop:
+            raise KeyboardInterrupt
+
+
+def test_a_token_budget_stops_calls_and_more_of_it_goes_on(
+    server: LLMServer, tmp_path: Path
+) -> None:
+    text = text_folder(tmp_path / "text")
+    settings = llm_settings(backend="openai", base_url=server.url, model="scripted")
+    settings += [f"roles.{role}.max_tokens=100" for role in ROLES]
+    config = tiny_config(text, *settings, "budget.tokens=1500")
+    record, conclusion = run_campaign(str(tmp_path / "a.db"), config, tmp_path)
+    assert conclusion is None
+    assert record.status == "stopped" and "1500 tokens are spent" in record.reason
+    with Store.open(str(tmp_path / "a.db")) as store:
+        assert 0 < store.total_spend(record.id).tokens < 1500 + 3 * 8000
+
+
+def test_a_dead_server_fails_experiments_and_not_the_campaign(tmp_path: Path) -> None:
+    text = text_folder(tmp_path / "text")
+    settings = llm_settings(backend="openai", base_url="http://127.0.0.1:9/v1", model="none")
+    config = tiny_config(text, *settings, "budget.experiments=1")
+    run_campaign(str(tmp_path / "a.db"), config, tmp_path)
+    with Store.open(str(tmp_path / "a.db")) as store:
+        campaign = store.campaign()
+        (candidate,) = store.experiments(campaign.id, kind="candidate")
+    assert candidate.status is Status.FAILED and "127.0.0.1:9" in candidate.reason
+    assert campaign.conclusion is not None
+    assert "No candidate came as far" in campaign.conclusion.sentence
+
+
+@pytest.mark.parametrize("backend", ["scripted", "asi_arch.backends.scripted:ScriptedBackend"])
+def test_a_backend_by_name_or_dotted_path(backend: str, tmp_path: Path) -> None:
+    text = text_folder(tmp_path / "text")
+    settings = llm_settings(backend=backend, model="none")
+    config = tiny_config(text, *settings, "budget.experiments=1")
+    record, _ = run_campaign(str(tmp_path / "a.db"), config, tmp_path)
+    assert record.status == "complete"
