@@ -184,6 +184,23 @@ class Config(_Section):
         return self
 
     @model_validator(mode="after")
+    def _money_needs_prices(self) -> Self:
+        if self.team != "llm" or self.budget.money is None:
+            return self
+        unpriced = [
+            name
+            for name, role in self.roles.items()
+            if role.backend == "openai" and (role.input_price is None or role.output_price is None)
+        ]
+        if unpriced:
+            raise ValueError(
+                f"budget.money = {self.budget.money} cannot be kept without prices: give "
+                "--input-price and --output-price in US dollars per million tokens, or "
+                f"roles.{unpriced[0]}.input_price and roles.{unpriced[0]}.output_price"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _roots_are_baselines(self) -> Self:
         unknown = sorted(set(self.search.roots) - set(self.baselines))
         if unknown:

@@ -271,13 +271,22 @@ class Message(Record):
 
 
 class RoleSettings(Record):
-    """Which model answers for a role, and how."""
+    """Which model answers for a role, and how; prices in US dollars per million tokens."""
 
     backend: str = "openai"
     model: str = ""
     base_url: str = ""
     temperature: float | None = None
     max_tokens: int = 8192
+    input_price: float | None = None
+    output_price: float | None = None
+
+    def price(self, reply: "Reply") -> float | None:
+        """Return what a reply costs in US dollars, None while a price is not known."""
+        if reply.cost is not None or self.input_price is None or self.output_price is None:
+            return reply.cost
+        asked, answered = reply.prompt_tokens, reply.completion_tokens
+        return (asked * self.input_price + answered * self.output_price) / 1e6
 
 
 class Request(Record):

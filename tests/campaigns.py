@@ -50,7 +50,7 @@ class Silence:
 def text_folder(folder: Path) -> Path:
     """Write sixty small files of words to train on."""
     folder.mkdir(exist_ok=True)
-    words = "state decay gate delta memory key value query chunk norm".split()
+    words = ["state", "decay", "gate", "delta", "memory", "key", "value", "query", "chunk", "norm"]
     for number in range(60):
         chosen = (words[(number * place + place // 7) % len(words)] for place in range(1, 900))
         (folder / f"{number}.txt").write_text(" ".join(chosen))

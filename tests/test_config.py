@@ -47,7 +47,7 @@ def test_a_wrong_setting_is_explained(setting: str, words: list[str]) -> None:
 
 
 def test_an_unknown_preset_lists_the_known_ones() -> None:
-    with pytest.raises(UserError, match="'dmo'.*demo"):
+    with pytest.raises(UserError, match=r"'dmo'.*demo"):
         load_config("dmo")
 
 
@@ -55,13 +55,21 @@ def test_an_unknown_preset_lists_the_known_ones() -> None:
 def test_a_bad_file_is_explained(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "bad.toml"
     file.write_bytes(content)
-    with pytest.raises(UserError, match="bad.toml"):
+    with pytest.raises(UserError, match=r"bad.toml"):
         load_config("demo", file)
 
 
 def test_a_missing_file_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no.toml"):
+    with pytest.raises(UserError, match=r"no.toml"):
         load_config("demo", tmp_path / "no.toml")
+
+
+def test_a_money_budget_needs_prices() -> None:
+    llm = ["team=llm", "roles.engineer.backend=openai", "roles.engineer.model=m"]
+    with pytest.raises(UserError, match=r"budget.money = 5.* --input-price"):
+        load_config("demo", settings=[*llm, "budget.money=5"])
+    priced = ["roles.engineer.input_price=1", "roles.engineer.output_price=2"]
+    assert load_config("demo", settings=[*llm, *priced, "budget.money=5"]).budget.money == 5
 
 
 def test_only_budget_and_jobs_may_change_later() -> None:
@@ -69,5 +77,5 @@ def test_only_budget_and_jobs_may_change_later() -> None:
     more = changed_config(config, ["budget.experiments=99", "jobs.train=7"])
     assert (more.budget.experiments, more.jobs.train) == (99, 7)
     assert more.in_flight == config.in_flight
-    with pytest.raises(UserError, match="budget.experiments"):
+    with pytest.raises(UserError, match=r"budget.experiments"):
         changed_config(config, ["explore.tokens=2e6"])

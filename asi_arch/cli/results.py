@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 COLOURS = {"better": "green", "within noise": "yellow", "worse": "red", "": ""}
 _CAPTION = (
     "fitness: mean gain over the strongest baseline at explore (same seeds), in units of the "
-    f"noise floor; below {WITHIN:g} either way it is within the noise. gain; explore and "
-    "confirm: held-out loss ± standard error; all three in nats per token. recall: accuracy."
+    f"noise floor; below {WITHIN:g} either way it is within the noise, and the best of many is "
+    "lucky too: only confirm, with fresh seeds, decides. gain; explore and confirm: held-out loss "
+    "± standard error; all three in nats per token. recall: accuracy of the probe."
 )
 
 

@@ -42,6 +42,12 @@ def run(
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="Model to ask for; team llm.")
     ] = None,
+    input_price: Annotated[
+        float | None, typer.Option(help="US dollars per million tokens asked; team llm.")
+    ] = None,
+    output_price: Annotated[
+        float | None, typer.Option(help="US dollars per million tokens answered; team llm.")
+    ] = None,
     db: Db = DEFAULT_DB,
     json: Json = False,
     debug: Debug = False,
@@ -69,6 +75,8 @@ def run(
         given[f"roles.{role}.backend"] = backend
         given[f"roles.{role}.base_url"] = base_url
         given[f"roles.{role}.model"] = model
+        given[f"roles.{role}.input_price"] = input_price
+        given[f"roles.{role}.output_price"] = output_price
     _start(db, load_config(preset, config, [*(set_ or []), *_settings(given)]), json)
 
 

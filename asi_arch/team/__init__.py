@@ -1,0 +1,1 @@
+"""The teams: language models (`llm`), and written rules that learn (`rules`)."""

@@ -89,6 +89,20 @@ def test_a_token_budget_stops_calls_and_more_of_it_goes_on(
         assert 0 < store.total_spend(record.id).tokens < 1500 + 3 * 8000
 
 
+def test_a_money_budget_stops_calls(server: LLMServer, tmp_path: Path) -> None:
+    text = text_folder(tmp_path / "text")
+    settings = llm_settings(
+        backend="openai", base_url=server.url, model="scripted", input_price="2", output_price="8"
+    )
+    config = tiny_config(text, *settings, "budget.money=0.004")
+    record, _ = run_campaign(str(tmp_path / "a.db"), config, tmp_path)
+    assert record.status == "stopped" and "US dollars are spent" in record.reason
+    with Store.open(str(tmp_path / "a.db")) as store:
+        spent, calls = store.total_spend(record.id), store.calls(record.id)
+    dollars = sum(2 * c.prompt_tokens + 8 * c.completion_tokens for c in calls) / 1e6
+    assert spent.cost == pytest.approx(dollars) and spent.cost >= 0.004
+
+
 def test_a_dead_server_fails_experiments_and_not_the_campaign(tmp_path: Path) -> None:
     text = text_folder(tmp_path / "text")
     settings = llm_settings(backend="openai", base_url="http://127.0.0.1:9/v1", model="none")

@@ -40,6 +40,7 @@ async def ask(backend: Backend, ledger: Ledger, request: Request, check: Callabl
         reply = ledger.find_reply(question)
         if reply is None:
             reply = _clean(await backend.complete(question))
+            reply = reply.model_copy(update={"cost": request.settings.price(reply)})
             ledger.save_reply(question, reply)
         answer, problem = read_answer(reply.text, question.answer_type)
         if answer is not None:
