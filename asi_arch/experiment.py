@@ -56,6 +56,7 @@ def _unmeasured(baseline: Experiment) -> Outcome:
         status=Status.COMPLETE,
         fitness=None,
         choices={},
+        name=baseline.name,
     )
 
 

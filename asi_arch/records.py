@@ -176,7 +176,10 @@ class Outcome(Record):
     parent_id: int | None
     status: Status
     fitness: float | None
-    choices: dict[str, str]
+    choices: dict[str, str] = Field(
+        description="the design decisions; empty where none were stated or a repair changed them"
+    )
+    name: str = ""
 
 
 class Entry(Record):

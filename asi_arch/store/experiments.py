@@ -197,6 +197,7 @@ def _to_analysis(row: AnalysisRow) -> Analysis:
 
 
 def _to_outcome(row: ExperimentRow) -> Outcome:
+    """Return the record of a row; a repaired program is not what was proposed."""
     proposal = taken_proposal(row)
     return Outcome(
         experiment_id=row.id,
@@ -205,5 +206,6 @@ def _to_outcome(row: ExperimentRow) -> Outcome:
         parent_id=row.parent_id,
         status=Status(row.status),
         fitness=row.fitness,
-        choices=proposal.choices if proposal else {},
+        choices=proposal.choices if proposal and row.round == 0 else {},
+        name=row.name,
     )

@@ -166,8 +166,23 @@ def test_outcomes_are_finished_and_in_order(
         status=Status.COMPLETE,
         fitness=0.2,
         choices={"gate": "output"},
+        name="N2",
     )
-    assert outcomes[0].choices == {}
+    assert (outcomes[0].choices, outcomes[0].name) == ({}, "deltanet")
+
+
+def test_an_outcome_of_a_repaired_program_has_no_choices(
+    store: Store, campaign: Campaign, baseline: Experiment, propose: Propose
+) -> None:
+    for number, round in ((1, 0), (2, 1)):
+        started = store.start_experiment(campaign.id, number, "candidate", baseline.id)
+        store.save_proposal(started.id, propose(f"N{number}"))
+        store.save_program(started.id, Program(source=f"{number}"), round, f"{number}")
+        store.finish_experiment(started.id, Status.COMPLETE, fitness=1.0)
+
+    outcomes = store.outcomes(campaign.id, up_to=2)[1:]
+    assert [o.choices for o in outcomes] == [{"gate": "output"}, {}]
+    assert [o.name for o in outcomes] == ["N1", "N2"]
 
 
 def test_listing_by_kind(store: Store, campaign: Campaign, candidate: Experiment) -> None:
