@@ -13,12 +13,14 @@ from asi_arch.experiment import (
     run_experiment,
     visible_outcomes,
 )
+from asi_arch.jobs.spec import prepare_job
 from asi_arch.knowledge import load_entries
 from asi_arch.lab import Lab
-from asi_arch.records import Conclusion, Dataset, Experiment, Job, Program, Status
+from asi_arch.records import Conclusion, Dataset, Experiment, Program, Status
 from asi_arch.search.novelty import fingerprint
-from asi_arch.search.objective import conclude, losses_by_experiment, noise_floor, strongest
+from asi_arch.search.objective import conclude, noise_floor, strongest
 from asi_arch.search.samplers import make_sampler
+from asi_arch.standings import standings
 
 
 class Campaign:
@@ -48,8 +50,7 @@ class Campaign:
     async def _prepare(self) -> None:
         """Put the data, the knowledge and the baselines in place."""
         lab = self.lab
-        spec = {"data": lab.config.data.model_dump(), "folder": str(lab.data_folder)}
-        result = await lab.runner.run(Job(name="prepare", kind="prepare", spec=spec))
+        result = await lab.runner.run(prepare_job(lab.config, lab.data_folder))
         if result.value is None:
             raise UserError(result.error.message if result.error else "the data are missing")
         lab.store.save_dataset(lab.campaign.id, Dataset.model_validate(result.value))
@@ -143,7 +144,8 @@ class Campaign:
 
     def _strongest_baselines(self) -> list[Experiment]:
         lab = self.lab
-        ids = strongest(lab.baseline_losses("explore"), lab.config.confirm.baselines)
+        losses = standings(lab.store, lab.campaign.id, "explore").baselines
+        ids = strongest(losses, lab.config.confirm.baselines)
         return [lab.store.experiment(id) for id in ids]
 
     def _conclude(self) -> Conclusion:
@@ -156,8 +158,8 @@ class Campaign:
 
     def _verdict(self) -> Conclusion:
         lab = self.lab
-        losses = losses_by_experiment(lab.store.runs(lab.campaign.id, stage="confirm"))
-        baselines = lab.baseline_losses("confirm")
+        runs = standings(lab.store, lab.campaign.id, "confirm")
+        losses, baselines = runs.losses, runs.baselines
         found = [best.id for best in self._best_found() if best.id in losses]
         if not found or not baselines:
             return Conclusion(sentence="No candidate came as far as the confirmation.")

@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from asi_arch.errors import BackendError
+from asi_arch.errors import AsiArchError, BackendError
 from asi_arch.knowledge import search as search_knowledge
 from asi_arch.lab import Lab
 from asi_arch.records import Context, Entry, Experiment, Finding, Outcome, Program, Run, Status
 from asi_arch.search.novelty import fingerprint
-from asi_arch.search.objective import fitness, losses_by_experiment
+from asi_arch.standings import standings
 
 Step = Callable[[Lab, Experiment], Awaitable[Experiment]]
 
@@ -139,10 +139,16 @@ async def _analyse(lab: Lab, experiment: Experiment) -> Experiment:
 
 
 def measured_fitness(lab: Lab, experiment: Experiment) -> float:
-    """Return the gain over the strongest baseline at `explore`, in units of the noise floor."""
-    runs = lab.store.runs(lab.campaign.id, stage="explore", experiment_id=experiment.id)
-    losses = losses_by_experiment(runs)[experiment.id]
-    return fitness(losses, lab.reference_losses("explore"), lab.noise("explore"))
+    """Return the gain over the strongest baseline at `explore`, in units of the noise floor.
+
+    Raises:
+        AsiArchError: the baselines' losses have no spread to measure the noise by.
+    """
+    found = standings(lab.store, lab.campaign.id, "explore")
+    gain = found.gain(experiment.id)
+    if gain is None or not found.noise:
+        raise AsiArchError("the noise floor of explore cannot be measured: no spread of losses")
+    return gain / found.noise
 
 
 def _context(lab: Lab, experiment: Experiment) -> Context:

@@ -6,16 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from asi_arch.config import Config, Jobs
-from asi_arch.errors import AsiArchError, BudgetSpent
+from asi_arch.errors import BudgetSpent
 from asi_arch.interfaces import Runner, Team, Watcher
+from asi_arch.jobs.spec import training_job, verify_job
 from asi_arch.records import (
     Campaign,
     Experiment,
     Finding,
-    Job,
     JobError,
     JobResult,
     Limits,
@@ -24,10 +23,8 @@ from asi_arch.records import (
     Run,
     Status,
 )
-from asi_arch.search.objective import losses_by_experiment, noise_floor, strongest
+from asi_arch.standings import reference_curve
 from asi_arch.store import Store
-
-STAGES = ("probe", "explore", "confirm")
 
 
 class Slots:
@@ -72,13 +69,8 @@ class Lab:
 
     async def verify(self, experiment: Experiment) -> list[Finding]:
         """Return the findings about the experiment's program; a job that broke off is one too."""
-        job = Job(
-            name=f"{experiment.id:05d}-verify-{experiment.round}",
-            kind="verify",
-            program=_source(experiment),
-            spec=self._verify_spec(),
-            limits=self.config.verify_limits,
-        )
+        name = f"{experiment.id:05d}-verify-{experiment.round}"
+        job = verify_job(name, _source(experiment), self.config)
         async with self.slots.verify:
             self.watcher.on_phase(experiment, "verify")
             result = await self.runner.run(job)
@@ -104,32 +96,15 @@ class Lab:
         self.watcher.on_finished(ended)
         return ended
 
-    def baseline_losses(self, stage: str) -> dict[int, dict[int, float]]:
-        """Return {baseline id: {seed: loss}} at a stage."""
-        ids = {b.id for b in self.store.experiments(self.campaign.id, kind="baseline")}
-        losses = losses_by_experiment(self.store.runs(self.campaign.id, stage=stage))
-        return {key: value for key, value in losses.items() if key in ids}
-
-    def noise(self, stage: str) -> float:
-        """Return the noise floor of a stage, measured on the baselines.
-
-        Raises:
-            AsiArchError: too few baseline runs gave a loss.
-        """
-        noise = noise_floor(self.baseline_losses(stage))
-        if not noise:
-            raise AsiArchError(
-                f"the noise floor of {stage} cannot be measured: no spread of losses"
-            )
-        return noise
-
-    def reference_losses(self, stage: str) -> dict[int, float]:
-        """Return {seed: loss} of the baseline with the lowest mean loss at a stage."""
-        losses = self.baseline_losses(stage)
-        return losses[strongest(losses)[0]]
-
     async def _train(self, experiment: Experiment, name: str, seed: int) -> Run:
-        job = self._training_job(experiment, name, seed)
+        job = training_job(
+            f"{experiment.id:05d}-{name}-{seed}",
+            _source(experiment),
+            self.config,
+            name,
+            seed,
+            self.data_folder,
+        )
         async with self.slots.train:
             self.watcher.on_phase(experiment, f"{name} seed {seed}")
             self.store.log_event(self.campaign.id, experiment.id, "train", f"{name} seed {seed}")
@@ -140,17 +115,6 @@ class Lab:
             return self.store.save_failed_run(experiment.id, name, seed, why)
         return self.store.save_run(experiment.id, Measurement.model_validate(result.value))
 
-    def _training_job(self, experiment: Experiment, name: str, seed: int) -> Job:
-        stage = getattr(self.config, name)
-        spec: dict[str, Any] = {"name": name, "stage": stage.model_dump(mode="json"), "seed": seed}
-        return Job(
-            name=f"{experiment.id:05d}-{name}-{seed}",
-            kind="probe" if name == "probe" else "train",
-            program=_source(experiment),
-            spec={**spec, "folder": str(self.data_folder)},
-            limits=self.config.train_limits,
-        )
-
     def _on_progress(
         self, experiment: Experiment, name: str, seed: int, point: MetricPoint
     ) -> None:
@@ -160,26 +124,10 @@ class Lab:
         """Return the strongest baseline's training loss at the same step, None while unknown."""
         if not self.baselines_done.is_set():
             return None
-        if (name, seed) not in self._curves:
-            self._curves[name, seed] = self._reference_curve(name, seed)
+        if not self._curves.get((name, seed)):
+            curve = reference_curve(self.store, self.campaign.id, name, seed)
+            self._curves[name, seed] = curve
         return self._curves[name, seed].get(point.step)
-
-    def _reference_curve(self, name: str, seed: int) -> dict[int, float]:
-        losses = {key: value for key, value in self.baseline_losses(name).items() if seed in value}
-        for best in strongest(losses):
-            for run in self.store.runs(self.campaign.id, stage=name, experiment_id=best):
-                if run.seed == seed and run.measurement is not None:
-                    return {point.step: point.loss for point in run.measurement.curve}
-        return {}
-
-    def _verify_spec(self) -> dict[str, Any]:
-        stage = self.config.explore
-        return {
-            "stage_hidden_size": stage.hidden_size,
-            "stage_num_heads": stage.num_heads,
-            "num_layers": stage.num_layers,
-            "parameters": stage.parameters,
-        }
 
     def _refuse_overspending(self) -> None:
         budget, spent = self.config.budget, self.store.total_spend(self.campaign.id)

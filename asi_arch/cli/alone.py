@@ -11,7 +11,6 @@ from asi_arch.errors import AsiArchError, UserError
 from asi_arch.records import (
     Dataset,
     Finding,
-    Job,
     JobResult,
     Limits,
     Measurement,
@@ -53,17 +52,10 @@ async def verify_alone(
     runner: "LocalRunner", config: Config, program: str, only: tuple[str, ...] = ()
 ) -> list[Finding]:
     """Return the findings about a program at the sizes of `explore`."""
-    stage = config.explore
-    spec = {
-        "stage_hidden_size": stage.hidden_size,
-        "stage_num_heads": stage.num_heads,
-        "num_layers": stage.num_layers,
-        "parameters": stage.parameters,
-        "only": only,
-    }
-    limits = config.verify_limits
-    job = Job(name="verify", kind="verify", program=program, spec=spec, limits=limits)
-    value = _value(await runner.run(job), limits)
+    from asi_arch.jobs.spec import verify_job
+
+    job = verify_job("verify", program, config, only)
+    value = _value(await runner.run(job), job.limits)
     return [Finding.model_validate(finding) for finding in value["findings"]]
 
 
@@ -73,8 +65,9 @@ async def prepare_alone(runner: "LocalRunner", config: Config) -> Dataset:
     Raises:
         UserError: they cannot be read.
     """
-    spec = {"data": config.data.model_dump(), "folder": str(_data(runner))}
-    result = await runner.run(Job(name="prepare", kind="prepare", spec=spec))
+    from asi_arch.jobs.spec import prepare_job
+
+    result = await runner.run(prepare_job(config, _data(runner)))
     if result.error is not None:
         raise UserError(result.error.message)
     return Dataset.model_validate(result.value)
@@ -89,19 +82,9 @@ async def train_alone(
     on_progress: Callable[[MetricPoint], None],
 ) -> Measurement:
     """Return the measurement of a program at a stage with one seed, the data being prepared."""
-    spec = {
-        "name": stage,
-        "stage": getattr(config, stage).model_dump(mode="json"),
-        "seed": seed,
-        "folder": str(_data(runner)),
-    }
-    job = Job(
-        name=f"{stage}-{seed}",
-        kind="probe" if stage == "probe" else "train",
-        program=program,
-        spec=spec,
-        limits=config.train_limits,
-    )
+    from asi_arch.jobs.spec import training_job
+
+    job = training_job(f"{stage}-{seed}", program, config, stage, seed, _data(runner))
     return Measurement.model_validate(_value(await runner.run(job, on_progress), job.limits))
 
 

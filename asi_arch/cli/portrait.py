@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from asi_arch.cli.facts import StageFacts, mark
+from asi_arch.cli.facts import mark
 from asi_arch.cli.output import NONE, Column, count, number, signed, table, with_error
 from asi_arch.cli.results import COLOURS, marks_line, noise_line
 from asi_arch.cli.spark import sparklines
 from asi_arch.records import Component, Experiment, Finding, Run
+
+if TYPE_CHECKING:
+    from asi_arch.standings import Standings
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Portrait:
     findings: Sequence[tuple[int, Finding]]
     runs: Sequence[Run]
     reference_runs: Sequence[Run]
-    facts: Mapping[str, StageFacts]
+    facts: Mapping[str, "Standings"]
     marks: dict[str, float]
     noise: dict[str, float | None]
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from asi_arch.cli.facts import WITHIN, mark, noise_floors, reference_marks, stage_facts
+from asi_arch.cli.facts import WITHIN, mark, noise_floors, reference_marks
 from asi_arch.cli.output import NONE, Column, count, number, signed, table, with_error
 from asi_arch.records import Campaign, Conclusion
 
@@ -40,7 +40,9 @@ class Place:
 
 def places(store: "Store", campaign_id: int) -> list[Place]:
     """Return the leaderboard of a campaign."""
-    rows, facts = store.leaderboard(campaign_id), stage_facts(store, campaign_id, "explore")
+    from asi_arch.standings import standings
+
+    rows, facts = store.leaderboard(campaign_id), standings(store, campaign_id, "explore")
     names = {row.experiment_id: row.name for row in rows}
     return [
         Place(row, facts.gain(row.experiment_id), names.get(row.parent_id or 0, "")) for row in rows

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asi_arch.cli.facts import noise_floors, reference_marks, stage_facts
+from asi_arch.cli.facts import noise_floors, reference_marks
 from asi_arch.cli.opened import opened
 from asi_arch.cli.options import DEFAULT_DB, Db, Debug, ExperimentId, Json
 from asi_arch.cli.output import out, print_json
@@ -66,7 +66,9 @@ def portrait(store: "Store", experiment: Experiment) -> Portrait:
     """Collect all that is known of an experiment."""
     campaign = store.campaign(experiment.campaign_id)
     others = {e.id: e for e in store.experiments(campaign.id)}
-    facts = {stage: stage_facts(store, campaign.id, stage) for stage in ("explore", "confirm")}
+    from asi_arch.standings import standings
+
+    facts = {stage: standings(store, campaign.id, stage) for stage in ("explore", "confirm")}
     references = {fact.reference_id for fact in facts.values() if fact.reference_id is not None}
     return Portrait(
         experiment=experiment,

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from asi_arch.cli.board import Line, describe_best, steps_of
-from asi_arch.cli.facts import best_of, mark, reference_curve, reference_marks
+from asi_arch.cli.facts import best_of, mark, reference_marks
 from asi_arch.cli.opened import opened, resume_command, seconds_held, state_of
 from asi_arch.cli.options import DEFAULT_DB, CampaignId, Db, Debug, Json
 from asi_arch.cli.output import duration, out, print_json
@@ -130,6 +130,8 @@ def _changed(path: Path) -> float:
 
 
 def _line(store: "Store", campaign: Campaign, experiment: Experiment, job: JobPaths) -> Line:
+    from asi_arch.standings import reference_curve
+
     _, what, number = job.folder.name.split("-")
     points = job.read_metrics()
     if what == "verify":

@@ -2,10 +2,9 @@
 
 import math
 import statistics
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from asi_arch.records import Conclusion, Run
+from asi_arch.records import Conclusion
 
 # Quantile 0.975 of Student's t by degrees of freedom; beyond the table the normal one is close.
 _T975: tuple[float, ...] = (
@@ -15,15 +14,6 @@ _T975: tuple[float, ...] = (
 _Z975 = 1.960
 
 Losses = Mapping[int, Mapping[int, float]]
-
-
-def losses_by_experiment(runs: Sequence[Run]) -> dict[int, dict[int, float]]:
-    """Return {experiment id: {seed: held-out loss}} of the runs that gave one."""
-    found: dict[int, dict[int, float]] = defaultdict(dict)
-    for run in runs:
-        if run.measurement is not None and run.measurement.loss is not None:
-            found[run.experiment_id][run.seed] = run.measurement.loss
-    return dict(found)
 
 
 def strongest(losses: Losses, count: int = 1) -> list[int]:
@@ -55,15 +45,6 @@ def noise_floor(losses: Losses) -> float | None:
 def paired_differences(better: Mapping[int, float], worse: Mapping[int, float]) -> list[float]:
     """Return loss of `worse` minus loss of `better` for each seed both have."""
     return [worse[seed] - better[seed] for seed in sorted(set(better) & set(worse))]
-
-
-def fitness(candidate: Mapping[int, float], reference: Mapping[int, float], noise: float) -> float:
-    """Mean paired gain over the reference baseline, in units of the noise floor.
-
-    Raises:
-        ValueError: the two have no seed in common.
-    """
-    return statistics.fmean(paired_differences(candidate, reference)) / noise
 
 
 def conclude(

@@ -63,6 +63,21 @@ def list_runs(
     return [_to_run(row) for row in session.scalars(rows)]
 
 
+def list_losses(session: Session, campaign_id: int, stage: str) -> dict[int, dict[int, float]]:
+    """Return {experiment id: {seed: held-out loss}} of the runs that gave one."""
+    rows = (
+        select(RunRow.experiment_id, RunRow.seed, RunRow.loss)
+        .join(ExperimentRow)
+        .where(ExperimentRow.campaign_id == campaign_id, RunRow.stage == stage)
+        .where(RunRow.status == "complete", RunRow.loss.is_not(None))
+        .order_by(RunRow.experiment_id, RunRow.seed)
+    )
+    found: dict[int, dict[int, float]] = {}
+    for experiment_id, seed, loss in session.execute(rows):
+        found.setdefault(experiment_id, {})[seed] = _number(loss)
+    return found
+
+
 def _find(session: Session, experiment_id: int, stage: str, seed: int) -> RunRow | None:
     find_experiment(session, experiment_id)
     same = select(RunRow).filter_by(experiment_id=experiment_id, stage=stage, seed=seed)

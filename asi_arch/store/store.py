@@ -205,6 +205,10 @@ class Store:
         """Return the runs of a campaign by experiment, stage and seed."""
         return self._read(runs.list_runs, campaign_id, stage, experiment_id)
 
+    def losses(self, campaign_id: int, stage: str) -> dict[int, dict[int, float]]:
+        """Return {experiment id: {seed: held-out loss}} at a stage, nats per token."""
+        return self._read(runs.list_losses, campaign_id, stage)
+
     def set_status(self, experiment_id: int, status: Status) -> Experiment:
         """Record how far an experiment has come."""
         return self._write(experiments.set_status, experiment_id, status)

@@ -21,7 +21,7 @@ def squeezed(text: str) -> str:
 def test_leaderboard_ranks_and_concludes(ask: Ask) -> None:
     text = squeezed(ask("leaderboard"))
     assert text.index("Mixer1 +5.50 better") < text.index("gated_deltanet +0.00")
-    assert "below 2 either way it is within the noise" in text
+    assert "below 3 either way it is within the noise" in text
     assert "unigram 3.270, bigram 2.470, trigram 1.890, gzip 1.350" in text
     assert "explore 0.0115, confirm 0.0120" in text
     assert CONCLUSION in text

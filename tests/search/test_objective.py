@@ -4,45 +4,12 @@ import statistics
 
 import pytest
 
-from asi_arch.records import Measurement, Run
 from asi_arch.search.objective import (
     conclude,
-    fitness,
-    losses_by_experiment,
     noise_floor,
     paired_differences,
     strongest,
 )
-
-
-def run(experiment_id: int, seed: int, loss: float | None) -> Run:
-    measured = None
-    if loss is not None:
-        measured = Measurement(
-            stage="explore",
-            seed=seed,
-            parameters=1,
-            non_embedding=1,
-            mlp_width=1,
-            tokens=1,
-            loss=loss,
-        )
-    status = "complete" if measured else "failed"
-    return Run.model_validate(
-        {
-            "id": 1,
-            "experiment_id": experiment_id,
-            "stage": "explore",
-            "seed": seed,
-            "status": status,
-            "measurement": measured,
-        }
-    )
-
-
-def test_losses_leave_out_failed_runs() -> None:
-    runs = [run(1, 0, 2.0), run(1, 1, None), run(2, 0, 3.0)]
-    assert losses_by_experiment(runs) == {1: {0: 2.0}, 2: {0: 3.0}}
 
 
 def test_strongest_orders_by_mean_loss() -> None:
@@ -69,10 +36,6 @@ def test_noise_floor_needs_two_experiments_and_two_seeds(
     losses: dict[int, dict[int, float]],
 ) -> None:
     assert noise_floor(losses) is None
-
-
-def test_fitness_counts_the_gain_in_units_of_noise_on_common_seeds() -> None:
-    assert fitness({0: 1.9, 5: 9.0}, {0: 2.0, 1: 7.0}, noise=0.05) == pytest.approx(2.0)
 
 
 def verdict(best: list[float], base: list[float]) -> tuple[bool, str]:

@@ -104,3 +104,14 @@ def test_runs_are_ordered_and_filtered(
     assert keys(store.runs(campaign.id, "explore", b)) == [(b, "explore", 0)]
     other = store.create_campaign("other", 0, {}, "")
     assert store.runs(other.id) == []
+
+
+def test_losses_leave_out_what_failed_and_other_stages(
+    store: Store, campaign: Campaign, baseline: Experiment, candidate: Experiment, measure: Measure
+) -> None:
+    store.save_run(baseline.id, measure("explore", seed=0, loss=2.0))
+    store.save_run(baseline.id, measure("explore", seed=1, loss=2.5))
+    store.save_run(baseline.id, measure("confirm", seed=0, loss=1.0))
+    store.save_run(candidate.id, measure("explore", seed=0, loss=math.nan))
+    store.save_failed_run(candidate.id, "explore", 1, "out of memory")
+    assert store.losses(campaign.id, "explore") == {baseline.id: {0: 2.0, 1: 2.5}}

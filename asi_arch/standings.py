@@ -1,0 +1,52 @@
+"""What the finished runs of a campaign's stage say: losses, the strongest baseline, the noise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from asi_arch.search.objective import (
+    noise_floor,
+    paired_differences,
+    strongest,
+)
+from asi_arch.store import Store
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Losses at a stage, {experiment id: {seed: nats per token}}, of all and of the baselines."""
+
+    losses: Mapping[int, Mapping[int, float]]
+    baselines: Mapping[int, Mapping[int, float]]
+
+    @property
+    def reference_id(self) -> int | None:
+        """The strongest baseline, None while none has run."""
+        return next(iter(strongest(self.baselines)), None)
+
+    @property
+    def noise(self) -> float | None:
+        """Noise of a paired difference; None until two baselines have two seeds in common."""
+        return noise_floor(self.baselines)
+
+    def gain(self, experiment_id: int) -> float | None:
+        """Return the mean paired gain over the strongest baseline, nats per token."""
+        if self.reference_id is None or experiment_id not in self.losses:
+            return None
+        gains = paired_differences(self.losses[experiment_id], self.losses[self.reference_id])
+        return sum(gains) / len(gains) if gains else None
+
+
+def standings(store: Store, campaign_id: int, stage: str) -> Standings:
+    """Return what the finished runs of a stage say."""
+    ids = {baseline.id for baseline in store.experiments(campaign_id, kind="baseline")}
+    losses = store.losses(campaign_id, stage)
+    return Standings(losses, {key: value for key, value in losses.items() if key in ids})
+
+
+def reference_curve(store: Store, campaign_id: int, stage: str, seed: int) -> dict[int, float]:
+    """Return {step: training loss} of the strongest baseline, empty while there is none."""
+    best = standings(store, campaign_id, stage).reference_id
+    for run in store.runs(campaign_id, stage=stage, experiment_id=best) if best else ():
+        if run.seed == seed and run.measurement is not None:
+            return {point.step: point.loss for point in run.measurement.curve}
+    return {}
