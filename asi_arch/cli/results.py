@@ -19,8 +19,8 @@ COLOURS = {"better": "green", "within noise": "yellow", "worse": "red", "": ""}
 _CAPTION = (
     "fitness: mean gain over the strongest baseline at explore (same seeds), in units of the "
     f"noise floor; below {WITHIN:g} either way it is within the noise, and the best of many is "
-    "lucky too: only confirm, with fresh seeds, decides. gain; explore and confirm: held-out loss "
-    "± standard error; all three in nats per token. recall: accuracy of the probe."
+    "lucky too: only confirm, with fresh seeds, decides. explore: held-out loss ± standard error, "
+    "gain: the paired difference, both in nats per token. recall: accuracy of the probe."
 )
 
 
@@ -30,6 +30,7 @@ class Place:
 
     row: "LeaderboardRow"
     gain: float | None
+    confirm_gain: float | None
     parent: str
 
     @property
@@ -42,10 +43,17 @@ def places(store: "Store", campaign_id: int) -> list[Place]:
     """Return the leaderboard of a campaign."""
     from asi_arch.standings import standings
 
-    rows, facts = store.leaderboard(campaign_id), standings(store, campaign_id, "explore")
+    rows = store.leaderboard(campaign_id)
+    explore, confirm = (standings(store, campaign_id, stage) for stage in ("explore", "confirm"))
     names = {row.experiment_id: row.name for row in rows}
     return [
-        Place(row, facts.gain(row.experiment_id), names.get(row.parent_id or 0, "")) for row in rows
+        Place(
+            row,
+            explore.gain(row.experiment_id),
+            confirm.gain(row.experiment_id),
+            names.get(row.parent_id or 0, ""),
+        )
+        for row in rows
     ]
 
 
@@ -60,7 +68,6 @@ def leaderboard_table(found: list[Place], width: int) -> Padding:
         Column[Place]("explore", _explore, 2),
         Column[Place]("gain", lambda p: signed(p.gain), 5),
         Column[Place]("recall", lambda p: number(p.row.recall, 3), 4),
-        Column[Place]("confirm", _confirm, 3),
         Column[Place]("parent", lambda p: p.parent or NONE, 6, left=True),
         Column[Place]("parameters", lambda p: count(p.row.parameters), 7),
         Column[Place]("tokens/s", lambda p: count(p.row.tokens_per_second), 8),
@@ -68,6 +75,20 @@ def leaderboard_table(found: list[Place], width: int) -> Padding:
         Column[Place]("status", lambda p: p.row.status.value, 10, left=True),
     ]
     return table(columns, found, width, title="Leaderboard")
+
+
+def confirm_table(found: list[Place], width: int) -> Padding:
+    """Return who was trained again with fresh seeds, and how that went, as a table that fits."""
+    confirmed = [place for place in found if place.row.confirm_loss is not None]
+    columns = [
+        Column[Place]("id", lambda p: str(p.row.experiment_id)),
+        Column[Place]("name", _name, left=True),
+        Column[Place]("loss", _confirm),
+        Column[Place]("seeds", lambda p: str(p.row.confirm_seeds)),
+        Column[Place]("gain", lambda p: signed(p.confirm_gain)),
+    ]
+    ranked = sorted(confirmed, key=lambda place: place.row.confirm_loss or 0)
+    return table(columns, ranked, width, title="Confirm: larger size, fresh seeds")
 
 
 def _name(place: Place) -> Text:
@@ -110,7 +131,10 @@ def conclusion_text(conclusion: Conclusion) -> Text:
 
 def print_results(store: "Store", campaign: Campaign, console: Console) -> None:
     """Print the leaderboard, the marks beside it, the noise and the conclusion."""
-    console.print(leaderboard_table(places(store, campaign.id), console.width))
+    found = places(store, campaign.id)
+    console.print(leaderboard_table(found, console.width))
+    if any(place.row.confirm_seeds for place in found):
+        console.print(confirm_table(found, console.width))
     console.print(Text(_CAPTION, "italic"))
     console.print(marks_line(reference_marks(store, campaign.id)))
     console.print(noise_line(noise_floors(store, campaign)))
@@ -125,7 +149,8 @@ def results_document(store: "Store", campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign": campaign.model_dump(exclude={"config", "conclusion"}),
         "leaderboard": [
-            {**p.row.model_dump(), "gain": p.gain, "parent": p.parent, "mark": p.mark}
+            p.row.model_dump()
+            | {"gain": p.gain, "confirm_gain": p.confirm_gain, "parent": p.parent, "mark": p.mark}
             for p in places(store, campaign.id)
         ],
         "references": reference_marks(store, campaign.id),

@@ -23,6 +23,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from asi_arch.jobs.linux import Process, adopt_orphans, die_with_parent, leave_network, processes
 from asi_arch.jobs.paths import JobPaths
@@ -96,9 +97,16 @@ def _be_the_child(folder: Path, limits: Limits, server: int) -> None:
     except OSError as error:
         status = DISK_FULL if error.errno == errno.ENOSPC else 1
     finally:
+        _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End this process here and now: generated code may have broken its streams."""
+    with suppress(Exception):
         sys.stdout.flush()
+    with suppress(Exception):
         sys.stderr.flush()
-        os._exit(status)
+    os._exit(status)
 
 
 def _redirect(folder: Path) -> None:

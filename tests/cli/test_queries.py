@@ -26,6 +26,8 @@ def test_leaderboard_ranks_and_concludes(ask: Ask) -> None:
     assert "explore 0.0115, confirm 0.0120" in text
     assert CONCLUSION in text
     assert "5 Mixer2 – rejected" in text
+    confirm = text[text.index("Confirm: larger size, fresh seeds") :]
+    assert re.search(r"4 Mixer1 [\d.]+±[\d.]+ \d \+0\.2000 3 gated_deltanet", confirm)
 
 
 def test_leaderboard_document(ask_json: AskJson) -> None:
@@ -54,10 +56,10 @@ def test_narrow_leaderboard_drops_the_least_important(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert "tokens/s" in ask("leaderboard")
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "60")
     narrow = ask("leaderboard")
     assert "tokens/s" not in narrow
-    assert "confirm" in narrow and "better" in narrow
+    assert "explore" in narrow and "better" in narrow
 
 
 def test_no_colour_codes_where_there_is_no_terminal(ask: Ask) -> None:
