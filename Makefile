@@ -21,7 +21,7 @@ setup: .venv/.installed
 setup-test: .venv/.installed-test
 
 docs: setup
-	$(BIN)/python -m asi_arch.cli.reference
+	$(BIN)/python -m asi_arch.cli.reference > docs/cli.md
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
