@@ -2,9 +2,12 @@
 
 import hashlib
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""A number of things; larger ones, which only a hostile program claims, no database holds."""
 
 
 class Record(BaseModel):
@@ -99,14 +102,14 @@ class Score(Record):
     metric: str
     value: float
     error: float | None = None
-    n: int = 1
+    n: Count = 1
 
 
 class MetricPoint(Record):
     """One point of a training curve; loss in nats per token."""
 
-    step: int
-    tokens: int
+    step: Count
+    tokens: Count
     loss: float
 
 
@@ -119,15 +122,15 @@ class Measurement(Record):
 
     stage: str
     seed: int
-    parameters: int
-    non_embedding: int
-    mlp_width: int
-    tokens: int
+    parameters: Count
+    non_embedding: Count
+    mlp_width: Count
+    tokens: Count
     loss: float | None = None
     loss_error: float | None = None
     seconds: float = 0.0
     tokens_per_second: float = 0.0
-    memory_bytes: int = 0
+    memory_bytes: Count = 0
     heldout: tuple[float, ...] = ()
     curve: tuple[MetricPoint, ...] = ()
     scores: tuple[Score, ...] = ()

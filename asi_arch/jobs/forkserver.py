@@ -6,8 +6,8 @@ JSON line goes to standard output when it has ended and every process it started
 standard input closes (the campaign has ended, or was killed), everything is killed.
 
 Limits: wall clock, resident memory of all processes of the job, number of processes, file size,
-address space. A child that leaves its session is caught when its parent ends: this process adopts
-orphans and kills them.
+address space. A process that leaves the session of its job still counts as the job's; when its
+parent ends, this process adopts it and kills it.
 """
 
 import errno
@@ -25,7 +25,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from asi_arch.jobs.linux import Process, adopt_orphans, die_with_parent, leave_network, processes
+from asi_arch.jobs.linux import (
+    Process,
+    adopt_orphans,
+    die_with_parent,
+    family,
+    leave_network,
+    processes,
+)
 from asi_arch.jobs.paths import JobPaths
 from asi_arch.jobs.worker import DISK_FULL, run_job
 from asi_arch.records import Limits
@@ -101,12 +108,12 @@ def _be_the_child(folder: Path, limits: Limits, server: int) -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    """End this process here and now: generated code may have broken its streams."""
-    with suppress(Exception):
+    """End this process here and now, even where generated code has broken its streams."""
+    try:
         sys.stdout.flush()
-    with suppress(Exception):
         sys.stderr.flush()
-    os._exit(status)
+    finally:
+        os._exit(status)
 
 
 def _redirect(folder: Path) -> None:
@@ -198,10 +205,10 @@ class Server:
         return [p for p in processes() if p.parent == me and p.pid not in self.children]
 
     def _enforce(self) -> None:
-        """Kill the jobs that broke a limit."""
+        """Kill the jobs that broke a limit, and those who fled from theirs."""
         table = processes() if self.children else []
         for child in self.children.values():
-            group = [process for process in table if process.session == child.pid]
+            group = family(child.pid, table)
             if child.overdue():
                 child.broken_limit = "timeout"
             elif sum(process.memory_bytes for process in group) > _memory_limit(child, group):
@@ -210,12 +217,16 @@ class Server:
                 child.broken_limit = "processes"
             if child.broken_limit:
                 _kill_group(child)
+        for process in self._orphans() if table else ():
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
 
 
 def _memory_limit(child: Child, group: list[Process]) -> int:
-    """Bytes the job may hold, beside what every fork shares with this process."""
-    shared = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return child.limits.memory_bytes + shared * len(group)
+    """Bytes the job may hold, beside what every fork inherits: all of this process but files."""
+    _, resident, of_files, *_ = map(int, Path("/proc/self/statm").read_text().split())
+    inherited = (resident - of_files) * resource.getpagesize()
+    return child.limits.memory_bytes + inherited * len(group)
 
 
 def _kill_group(child: Child) -> None:

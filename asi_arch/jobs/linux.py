@@ -59,6 +59,16 @@ def processes() -> list[Process]:
     return [process for process in found if process is not None]
 
 
+def family(pid: int, table: list[Process]) -> list[Process]:
+    """Return those of `table` that are in the session of process `pid` or descend from it."""
+    members = {process.pid for process in table if process.session == pid} | {pid}
+    while True:
+        joining = {p.pid for p in table if p.parent in members} - members
+        if not joining:
+            return [process for process in table if process.pid in members]
+        members |= joining
+
+
 def _read_process(entry: Path) -> Process | None:
     try:
         fields = (entry / "stat").read_text().rpartition(")")[2].split()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from asi_arch.errors import AsiArchError, UserError
 from asi_arch.jobs.paths import JobPaths, write_whole
+from asi_arch.jobs.values import flaw
 from asi_arch.jobs.worker import DISK_FULL
 from asi_arch.records import Job, JobError, JobResult, MetricPoint
 
@@ -28,7 +29,7 @@ class LocalRunner:
     """Runs each job in a forked process of its own; folders live under `root`.
 
     A job whose folder already holds a result for the same question is not run again; one that
-    somebody killed (not a limit of ours) is started once more.
+    somebody killed (not a limit of ours) is started once more, apart from the others.
     """
 
     def __init__(self, root: Path) -> None:
@@ -66,8 +67,18 @@ class LocalRunner:
             return done
         error = await self._run_once(paths, job, on_progress)
         if error is not None and error.kind == "killed":
-            error = await self._run_once(paths, job, on_progress)
-        return _collect(paths, error)
+            error = await self._run_apart(paths, job, on_progress)
+        return _collect(paths, job, error)
+
+    async def _run_apart(
+        self, paths: JobPaths, job: Job, on_progress: Callable[[MetricPoint], None]
+    ) -> JobError | None:
+        """Run a job on a fork server of its own: whoever kills that one harms no other job."""
+        alone = LocalRunner(self.root)
+        try:
+            return await alone._run_once(paths, job, on_progress)
+        finally:
+            await alone.close()
 
     async def _run_once(
         self, paths: JobPaths, job: Job, on_progress: Callable[[MetricPoint], None]
@@ -103,11 +114,13 @@ class LocalRunner:
         return ended
 
     async def _start_server(self) -> None:
+        if self._reader is not None:
+            await self._reader  # it tells those who still wait for the server before
         self.root.mkdir(parents=True, exist_ok=True)
         log = self.root / "forkserver.log"
-        with log.open("wb") as errors:
+        with log.open("ab") as errors:
             self._server = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "asi_arch.jobs.forkserver"),
+                *(sys.executable, "-P", "-m", "asi_arch.jobs.forkserver"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
@@ -126,6 +139,8 @@ class LocalRunner:
         while line := await lines.readline():
             ended = json.loads(line)
             self._wake(ended["folder"], _why_ended(ended["code"], ended["broken_limit"]))
+        assert self._server is not None
+        await self._server.wait()
         for folder in list(self._waiting):
             self._wake(folder, JobError(kind="killed", message="the fork server was killed"))
 
@@ -152,13 +167,18 @@ def _finished(paths: JobPaths, job: Job) -> JobResult | None:
         same = paths.read_job() == job
     except (OSError, ValueError):
         return None
-    return paths.read_result() if same else None
+    return _answer(paths, job) if same and paths.read_result() is not None else None
 
 
 def _lay_out(paths: JobPaths, job: Job) -> None:
-    shutil.rmtree(paths.folder, ignore_errors=True)
-    paths.folder.mkdir(parents=True)
-    paths.program.write_text(job.program)
+    """Make the folder afresh, whatever generated code has left in its place."""
+    if paths.folder.is_dir() and not paths.folder.is_symlink():
+        paths.folder.chmod(0o755)
+        shutil.rmtree(paths.folder, ignore_errors=True)
+    else:
+        paths.folder.unlink(missing_ok=True)
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    paths.program.write_text(job.program, encoding="utf-8")
     write_whole(paths.job, job.model_dump_json())
 
 
@@ -177,17 +197,37 @@ def _why_ended(code: int, broken_limit: str) -> JobError | None:
     return None
 
 
-def _collect(paths: JobPaths, error: JobError | None) -> JobResult:
-    result = paths.read_result()
-    if error is not None or result is None:
-        why = error or JobError(kind="crash", message="the process ended without a result")
-        result = JobResult(error=why)
-        paths.write_result(result)
+def _collect(paths: JobPaths, job: Job, error: JobError | None) -> JobResult:
+    """Return what the job left, or why that is no answer; the folder then holds the same."""
+    result = _answer(paths, job) if error is None else JobResult(error=error)
+    if result.value is None:
+        _write_result(paths, job, result)
     if result.error is not None and result.error.kind == "disk" and not _is_full(paths.folder):
         return JobResult(error=result.error.model_copy(update={"kind": "exception"}))
     return result
 
 
+def _answer(paths: JobPaths, job: Job) -> JobResult:
+    result = paths.read_result()
+    if result is None:
+        return _crash("the process ended without a result")
+    if result.error is None and (why := flaw(job, result.value)):
+        return _crash(f"the result is unreadable: {why}")
+    return result
+
+
+def _crash(message: str) -> JobResult:
+    return JobResult(error=JobError(kind="crash", message=message))
+
+
+def _write_result(paths: JobPaths, job: Job, result: JobResult) -> None:
+    try:
+        paths.write_result(result)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        _lay_out(paths, job)  # the program has wrecked its folder
+        paths.write_result(result)
+
+
 def _is_full(folder: Path) -> bool:
     """Whether the disk really has no room: a program may claim so to stop everybody."""
-    return shutil.disk_usage(folder).free < _ROOM_BYTES
+    return shutil.disk_usage(folder.parent).free < _ROOM_BYTES

@@ -1,20 +1,48 @@
 """Every file of a job, and the one way to write them."""
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from asi_arch.records import Job, JobError, JobResult, MetricPoint
 
+_MOST_BYTES = 2**26
+
 
 def write_whole(path: Path, text: str) -> None:
     """Write `text` to `path` so that a reader sees all of it or nothing."""
     beside = path.with_name(path.name + ".part")
-    with beside.open("w") as file:
+    beside.unlink(missing_ok=True)
+    with beside.open("x", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def read_plain(path: Path) -> str:
+    """Return the text of a file in whose place generated code may have put anything.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is a pipe, a link, a folder, or larger than any job's files.
+    """
+    try:
+        with open(path, "rb", opener=_open_safely) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
+                raise ValueError(f"{path.name} is not a plain file of at most {_MOST_BYTES} bytes")
+            return file.read(_MOST_BYTES).decode(errors="replace")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be opened: {error.strerror}") from error
+
+
+def _open_safely(path: str, flags: int) -> int:
+    """Open without waiting for a pipe's other end and without following a link."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 @dataclass(frozen=True)
@@ -50,12 +78,12 @@ class JobPaths:
 
     def read_job(self) -> Job:
         """Return the job that was asked for."""
-        return Job.model_validate_json(self.job.read_text())
+        return Job.model_validate_json(read_plain(self.job))
 
     def read_result(self) -> JobResult | None:
         """Return the result, None while there is none."""
         try:
-            return JobResult.model_validate_json(self.result.read_text())
+            return JobResult.model_validate_json(read_plain(self.result))
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -69,7 +97,7 @@ class JobPaths:
 
     def append_metric(self, point: MetricPoint) -> None:
         """Add a point to the training curve."""
-        with self.metrics.open("a") as file:
+        with self.metrics.open("a", encoding="utf-8") as file:
             file.write(point.model_dump_json() + "\n")
 
     def read_metrics(self, skip: int = 0) -> list[MetricPoint]:
@@ -78,7 +106,7 @@ class JobPaths:
         The file lies where generated code can write: the reading ends at a line that is no point.
         """
         try:
-            lines = self.metrics.read_text(errors="replace").split("\n")[:-1]
+            lines = read_plain(self.metrics).split("\n")[:-1]
             return [MetricPoint.model_validate_json(line) for line in lines[skip:]]
         except (OSError, ValueError):
             return []

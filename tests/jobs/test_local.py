@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from asi_arch.jobs import JobPaths, LocalRunner
+from asi_arch.jobs.values import flaw
 from asi_arch.records import Job, JobResult, Limits
 from tests.programs import PLAIN, at_import
 from tests.watching import eventually, working_in
@@ -100,6 +101,116 @@ def test_a_daemon_does_not_outlive_its_job(run: Run, root: Path) -> None:
     )
     assert run(verification("daemon", program)).value is not None
     assert eventually(lambda: working_in(root / "daemon") == [])
+
+
+FLED = (
+    "import os, time",
+    "for _ in range({count}):",
+    "    if os.fork() == 0:",
+    "        os.setsid()",
+    "        hoard = b'x' * {size}; time.sleep(60)",
+    "time.sleep(60)",
+)
+
+
+@pytest.mark.parametrize(("count", "size", "limit"), [(3, 2**28, "memory"), (40, 1, "processes")])
+def test_leaving_the_session_is_no_way_out(
+    run: Run, root: Path, count: int, size: int, limit: str
+) -> None:
+    program = at_import(*(line.format(count=count, size=size) for line in FLED))
+    job = verification(f"fled-{limit}", program, memory_bytes=2**29, seconds=30, processes=30)
+    result = run(job)
+    assert result.error is not None and limit in result.error.message
+    assert eventually(lambda: working_in(root / job.name) == [])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("print('x')", "import os", "os.closerange(0, 100)"),
+        ("import sys", "sys.stdout = sys.stderr = None"),
+    ],
+)
+def test_broken_streams_do_no_harm(run: Run, lines: tuple[str, ...]) -> None:
+    name = f"streams-{len(lines)}"
+    assert contract(run(verification(name, at_import(*lines))))[0]
+
+
+WRECKS = {
+    "folder gone": "import shutil; shutil.rmtree(os.getcwd())",
+    "folder a file": "import shutil; d = os.getcwd(); shutil.rmtree(d); open(d, 'w').close()",
+    "folder barred": "os.mkdir('result.json.part'); os.chmod('.', 0)",
+    "result a folder": "os.makedirs('result.json/x'); os._exit(0)",
+    "result a pipe": "os.mkfifo('result.json'); os.mkfifo('result.json.part'); os._exit(0)",
+    "result endless": "os.symlink('/dev/zero', 'result.json'); os._exit(0)",
+    "result huge": "f = open('result.json', 'w'); f.truncate(2**29); os._exit(0)",
+    "result empty": "open('result.json', 'w').write('{}'); os._exit(0)",
+    "no findings": "open('result.json', 'w').write('{\"value\": {}}'); os._exit(0)",
+    "findings none": (
+        "open('result.json', 'w').write('{\"value\": {\"findings\": []}}'); os._exit(0)"
+    ),
+    "metrics a pipe": "os.mkfifo('metrics.jsonl'); time.sleep(1); os._exit(0)",
+}
+
+
+@pytest.mark.parametrize("wreck", WRECKS.values(), ids=WRECKS.keys())
+def test_what_a_program_does_to_its_files_is_its_own_crash(run: Run, wreck: str) -> None:
+    job = verification(f"wreck-{len(wreck)}", at_import("import os, time", wreck))
+    result = run(job)
+    assert result.error is not None and result.error.kind == "crash"
+    assert run(job) == result, "the crash is not remembered"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"seed": 6}, "was measured where"),
+        ({"stage": "confirm"}, "was measured where"),
+        ({"loss": None}, "no loss"),
+        ({"tokens": 10**30}, "less than or equal"),
+    ],
+)
+def test_a_measurement_of_something_else_is_no_answer(changes: dict[str, object], why: str) -> None:
+    sizes = {"parameters": 1, "non_embedding": 1, "mlp_width": 1, "tokens": 1}
+    value = {"stage": "explore", "seed": 5, "loss": 1.0, **sizes}
+    job = Job(name="x", kind="train", spec={"name": "explore", "seed": 5})
+    assert flaw(job, value) is None
+    assert why in str(flaw(job, {**value, **changes}))
+
+
+def test_killing_the_fork_server_harms_no_other_job(tmp_path: Path) -> None:
+    """The other job is under way both times that its neighbour kills the server."""
+    patient = verification("patient", at_import("import time", "time.sleep(3)"))
+    killer = verification(
+        "killer", at_import("import os, time", "time.sleep(1)", "os.kill(os.getppid(), 9)")
+    )
+
+    other = LocalRunner(tmp_path)
+
+    async def both() -> tuple[JobResult, JobResult]:
+        try:
+            return await asyncio.gather(other.run(patient), other.run(killer))
+        finally:
+            await other.close()
+
+    first, second = asyncio.run(both())
+    assert contract(first)[0]
+    assert second.error is not None and second.error.kind == "killed"
+
+
+def test_modules_of_the_current_folder_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('not the real one')")
+    monkeypatch.chdir(tmp_path)
+    assert asyncio.run(_once(LocalRunner(tmp_path / "jobs"))).value is not None
+
+
+async def _once(runner: LocalRunner) -> JobResult:
+    try:
+        return await runner.run(verification("once", PLAIN))
+    finally:
+        await runner.close()
 
 
 def test_leaving_without_a_result_is_an_error(run: Run) -> None:
