@@ -5,7 +5,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from asi_arch.errors import AsiArchError, BackendError
 from asi_arch.knowledge import search as search_knowledge
 from asi_arch.lab import Lab
-from asi_arch.records import Context, Entry, Experiment, Finding, Outcome, Program, Run, Status
+from asi_arch.records import (
+    Analysis,
+    Context,
+    Entry,
+    Experiment,
+    Finding,
+    Outcome,
+    Program,
+    Run,
+    Status,
+)
 from asi_arch.search.novelty import fingerprint
 from asi_arch.standings import standings
 
@@ -131,11 +141,18 @@ async def _analyse(lab: Lab, experiment: Experiment) -> Experiment:
     await lab.baselines_done.wait()
     gain = measured_fitness(lab, experiment)
     experiment = experiment.model_copy(update={"fitness": gain})
-    relatives = _relatives(lab, experiment)
     async with lab.thinking(experiment, "analyse"):
-        analysis = await lab.team.analyst.analyse(experiment, relatives)
+        analysis = await _explain(lab, experiment)
     lab.store.save_analysis(experiment.id, analysis)
     return lab.finish(experiment, Status.COMPLETE, fitness=gain)
+
+
+async def _explain(lab: Lab, experiment: Experiment) -> Analysis:
+    """Return the Analyst's words; without them the measurement counts all the same."""
+    try:
+        return await lab.team.analyst.analyse(experiment, _relatives(lab, experiment))
+    except BackendError as error:
+        return Analysis(summary=f"No analysis: {error}")
 
 
 def measured_fitness(lab: Lab, experiment: Experiment) -> float:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from asi_arch.backends.scripted import ScriptedBackend
+from asi_arch.errors import BackendError
 from asi_arch.launch import make_campaign, new_campaign
-from asi_arch.records import Status
+from asi_arch.records import Reply, Request, Status
 from asi_arch.store import Store
 from asi_arch.testing import LLMServer, llm_server
 from asi_arch.testing.scripted_answers import answer
@@ -114,6 +116,26 @@ def test_a_dead_server_fails_experiments_and_not_the_campaign(tmp_path: Path) ->
     assert candidate.status is Status.FAILED and "127.0.0.1:9" in candidate.reason
     assert campaign.conclusion is not None
     assert "No candidate came as far" in campaign.conclusion.sentence
+
+
+class NoAnalyst(ScriptedBackend):
+    """Gives up when the Analyst is asked."""
+
+    async def complete(self, request: Request) -> Reply:
+        if request.role == "analyst":
+            raise BackendError("out of words")
+        return await super().complete(request)
+
+
+def test_a_measurement_counts_without_an_analysis(tmp_path: Path) -> None:
+    text = text_folder(tmp_path / "text")
+    settings = llm_settings(backend=f"{__name__}:NoAnalyst", model="none")
+    config = tiny_config(text, *settings, "budget.experiments=1")
+    run_campaign(str(tmp_path / "a.db"), config, tmp_path)
+    with Store.open(str(tmp_path / "a.db")) as store:
+        (candidate,) = store.experiments(store.campaign().id, kind="candidate")
+    assert candidate.status is Status.COMPLETE and candidate.fitness is not None
+    assert candidate.analysis is not None and "out of words" in candidate.analysis.summary
 
 
 @pytest.mark.parametrize("backend", ["scripted", "asi_arch.backends.scripted:ScriptedBackend"])
