@@ -53,7 +53,9 @@ class Campaign:
         result = await lab.runner.run(prepare_job(lab.config, lab.data_folder))
         if result.value is None:
             raise UserError(result.error.message if result.error else "the data are missing")
-        lab.store.save_dataset(lab.campaign.id, Dataset.model_validate(result.value))
+        dataset = Dataset.model_validate(result.value)
+        lab.store.save_dataset(lab.campaign.id, dataset)
+        lab.watcher.on_message(_describe(dataset))
         lab.store.save_knowledge(load_entries())
         for number, name in enumerate(lab.config.baselines, start=1):
             self._add_baseline(number, name, baseline_program(name))
@@ -201,6 +203,14 @@ class Campaign:
 
     def _unnoted_seconds(self) -> float:
         return time.monotonic() - self._noted
+
+
+def _describe(dataset: Dataset) -> str:
+    marks = ", ".join(f"{name} {loss:.3f}" for name, loss in dataset.references.items())
+    return (
+        f"data {dataset.name}: {len(dataset.documents)} files, {dataset.train_tokens:,} tokens to "
+        f"train on, {dataset.heldout_tokens:,} held out; marks to pass (nats per token): {marks}"
+    )
 
 
 def _first_stop(tasks: list["asyncio.Task[str | None]"]) -> str | None:
