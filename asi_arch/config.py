@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asi_arch.errors import UserError
-from asi_arch.records import Limits, RoleSettings
+from asi_arch.records import Campaign, Limits, RoleSettings
 
 PRESETS = Path(__file__).parent / "presets"
 _CHANGEABLE = ("budget", "jobs")
@@ -261,6 +261,21 @@ def parse_config(values: Mapping[str, Any]) -> Config:
         raise UserError(_explain(error)) from error
 
 
+def stored_config(campaign: Campaign) -> Config:
+    """Return the configuration that the database holds of a campaign.
+
+    Raises:
+        UserError: another version of asi-arch, which had other keys, recorded it.
+    """
+    try:
+        return Config.model_validate(campaign.config)
+    except ValidationError as error:
+        raise UserError(
+            f"campaign {campaign.id} was recorded by another version of asi-arch "
+            f"({_explain(error)}); go on with that version, or start anew: asi-arch run"
+        ) from error
+
+
 def _changeable_keys() -> list[str]:
     return [f"{name}.{key}" for name in _CHANGEABLE for key in _keys((name,))]
 
@@ -273,7 +288,7 @@ def _preset_path(name: str) -> Path:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text)
     except OSError as error:
         raise UserError(f"cannot read the configuration {path}: {error.strerror}") from error

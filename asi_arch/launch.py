@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asi_arch.baselines import baseline_program
 from asi_arch.campaign import Campaign
-from asi_arch.config import Config, changed_config, parse_config
+from asi_arch.config import Config, changed_config, stored_config
 from asi_arch.errors import UserError
 from asi_arch.interfaces import Team, Watcher
 from asi_arch.jobs import LocalRunner
@@ -42,17 +42,36 @@ def reopen_campaign(
     """Return a recorded campaign to go on with, its budget and jobs changed by `settings`.
 
     Raises:
-        UserError: there is none, or a setting would change what has been measured.
+        UserError: there is none, a setting would change what has been measured, or more
+            experiments are begun than it allows.
     """
     campaign = store.campaign(campaign_id)
-    config = changed_config(parse_config(campaign.config), settings)
+    config = changed_config(stored_config(campaign), settings)
+    begun = len(store.experiments(campaign.id, kind="candidate"))
+    if config.budget.experiments < begun:
+        raise UserError(
+            f"budget.experiments = {config.budget.experiments} is less than the {begun} that "
+            f"campaign {campaign.id} has begun; ask for at least {begun}"
+        )
     store.set_campaign_config(campaign.id, config.model_dump(mode="json"))
     return store.campaign(campaign.id)
 
 
+def is_done(campaign: CampaignRecord, settings: Iterable[str] = ()) -> bool:
+    """Return whether a campaign is complete, and `settings` ask for no further experiments.
+
+    Raises:
+        UserError: a setting would change what has been measured.
+    """
+    if campaign.status != "complete":
+        return False
+    config = stored_config(campaign)
+    return changed_config(config, settings).budget.experiments <= config.budget.experiments
+
+
 def make_campaign(store: Store, record: CampaignRecord, watcher: Watcher) -> Campaign:
     """Return the campaign of a record, ready to run in this process."""
-    config = parse_config(record.config)
+    config = stored_config(record)
     runner = LocalRunner(Path(record.folder) / "jobs")
     team = make_team(config, store)
     return Campaign(Lab(store, record, config, team, runner, watcher, Slots(config.jobs)))

@@ -1,7 +1,9 @@
 """The application: which commands there are, and what becomes of errors."""
 
 import errno
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -84,6 +86,10 @@ app.add_typer(db, name="db")
 
 def main() -> None:
     """Run the command line; characters that the terminal lacks never stop it."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # whoever started us has closed it
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        else:
+            stream.reconfigure(errors="replace")
     app(prog_name="asi-arch")

@@ -1,6 +1,7 @@
 """Open the database and find the campaign that a query is about."""
 
 import fcntl
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,6 @@ def state_of(campaign: Campaign) -> str:
 
 def resume_command(db: str, campaign_id: int | None = None) -> str:
     """Return the command that goes on with a campaign, the latest for None."""
-    database = "" if db == DEFAULT_DB else f" --db {shown_db(db)}"
+    database = "" if db == DEFAULT_DB else f" --db {shlex.quote(shown_db(db))}"
     campaign = "" if campaign_id is None else f" --campaign {campaign_id}"
     return f"asi-arch resume{database}{campaign}"

@@ -15,14 +15,15 @@ def resume(
 ) -> None:
     """Go on with a campaign that was stopped or killed.
 
-    Only budget.* and jobs.* may be set: nothing that decides what is measured.
+    Only budget.* and jobs.* may be set: nothing that decides what is measured. A complete
+    campaign goes on when budget.experiments is raised.
 
     Example: asi-arch resume --set budget.minutes=60
     """
-    from asi_arch.launch import only_process, reopen_campaign
+    from asi_arch.launch import is_done, only_process, reopen_campaign
 
     with opened(db, campaign) as (store, record):
-        if record.status == "complete":
+        if is_done(record, set_ or ()):
             err().print(f"campaign {record.id} is complete; nothing is left to do")
             print_end(store, record.id, json)
             return

@@ -11,7 +11,7 @@ from asi_arch.cli.output import err, out, print_json
 from asi_arch.cli.results import print_results, results_document
 from asi_arch.cli.signals import run_until_signal
 from asi_arch.cli.watchers import make_watcher
-from asi_arch.config import Config, parse_config
+from asi_arch.config import Config, stored_config
 from asi_arch.records import Campaign
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def sit(store: "Store", record: Campaign, db: str, json: bool) -> None:
     """
     from asi_arch.launch import make_campaign
 
-    config = parse_config(record.config)
+    config = stored_config(record)
     err().print(Text(_headline(record, config, db)), soft_wrap=True)
     board = Board(record, config, store.experiments(record.id), store.runs(record.id))
     try:

@@ -19,7 +19,7 @@ from asi_arch.cli.options import DEFAULT_DB, CampaignId, Db, Debug, Json
 from asi_arch.cli.output import duration, out, print_json
 from asi_arch.cli.results import conclusion_text, marks_line
 from asi_arch.cli.watchers import lines_table
-from asi_arch.config import parse_config
+from asi_arch.config import stored_config
 from asi_arch.errors import UserError
 from asi_arch.jobs.paths import JobPaths
 from asi_arch.records import Campaign, Experiment
@@ -96,7 +96,7 @@ def read_status(store: "Store", campaign_id: int, db: str) -> Status:
         state=state,
         seconds=max(campaign.seconds, seconds_held(campaign) if state == "running" else 0.0),
         counts=dict(Counter(e.status.value for e in candidates)),
-        budget=parse_config(campaign.config).budget.experiments,
+        budget=stored_config(campaign).budget.experiments,
         running=_running(store, campaign, experiments) if state == "running" else [],
         best=best_of(experiments),
         references=reference_marks(store, campaign_id),
@@ -141,7 +141,7 @@ def _line(store: "Store", campaign: Campaign, experiment: Experiment, job: JobPa
         return Line(experiment, phase)
     last = points[-1]
     reference = reference_curve(store, campaign.id, what, int(number)).get(last.step)
-    total = steps_of(parse_config(campaign.config), what)
+    total = steps_of(stored_config(campaign), what)
     return Line(experiment, phase, last.step, total, last.loss, reference)
 
 

@@ -32,16 +32,16 @@ def parse_url(text: str) -> URL:
     Raises:
         UserError: another kind of database, or no URL at all.
     """
-    if "://" not in text:
-        return URL.create("sqlite", database=text)
     try:
-        url = make_url(text)
+        url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
     except (ArgumentError, ValueError) as error:
         raise UserError(f"cannot read the database URL {text!r}; {_FORMS}") from error
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername not in ("sqlite", "postgresql+psycopg"):
         raise UserError(f"unknown kind of database {url.drivername!r}; {_FORMS}")
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise UserError(f"{text!r} names no file, so all would be lost in the end; {_FORMS}")
     return url
 
 
@@ -58,7 +58,7 @@ def sqlite_path(url: URL) -> Path | None:
     """Return the file of a SQLite database, None for other kinds."""
     if url.drivername != "sqlite":
         return None
-    return Path((url.database or ":memory:").removeprefix("file:"))
+    return Path((url.database or "").removeprefix("file:"))
 
 
 @contextmanager
@@ -173,6 +173,8 @@ def _square_root(value: float | None) -> float | None:
 
 def _require_file(url: URL, create: bool) -> None:
     path = sqlite_path(url)
+    if path and path.is_dir():
+        raise UserError(f"{path} is a folder, not a database; name a file in it")
     if path and not create and not path.exists():
         raise UserError(f"there is no database {path}; start a campaign or name another with --db")
 

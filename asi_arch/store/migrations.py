@@ -3,6 +3,7 @@
 alembic is imported only to migrate: opening a database that is up to date must stay fast.
 """
 
+import shlex
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -48,7 +49,7 @@ def require_newest(connection: Connection, where: str) -> bool:
     if revision is not None and revision != revisions()[-1]:
         raise UserError(
             f"{where} was made by an older asi-arch (schema {revision}, this version needs "
-            f"{revisions()[-1]}); run: asi-arch db upgrade --db {where}"
+            f"{revisions()[-1]}); run: asi-arch db upgrade --db {shlex.quote(where)}"
         )
     return revision is not None
 

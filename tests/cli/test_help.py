@@ -68,6 +68,14 @@ def test_module_is_the_command() -> None:
     assert "demo" in done.stdout
 
 
+@pytest.mark.parametrize("closed", ["1", "2", "0"])
+def test_closed_streams(closed: str, populated: Any) -> None:
+    script = f'exec {closed}>&-; exec "$@"'
+    command = [sys.executable, "-m", "asi_arch", "leaderboard", "--db", populated.db]
+    done = subprocess.run(["sh", "-c", script, "sh", *command], capture_output=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_completion() -> None:
     assert complete_presets("de") == ["demo"]
     assert complete_stages("") == ["probe", "explore", "confirm"]

@@ -129,6 +129,30 @@ def test_resume_of_a_complete_campaign_prints_its_results(ask: Any) -> None:
     assert "Mixer1 beats the best baseline" in ask("resume")
 
 
+def test_a_complete_campaign_goes_on_with_a_larger_budget(
+    call: Call, end: Callable[[str], None]
+) -> None:
+    end("complete")
+    call("run", "--experiments", 2)
+    assert "nothing is left to do" in call("resume", "--set", "budget.minutes=9").stderr
+    assert "5 experiments" in call("resume", "--set", "budget.experiments=5").stderr
+    assert stored_config().budget.experiments == 5
+    assert "nothing is left to do" in call("resume", "--set", "budget.experiments=5").stderr
+
+
+def test_a_budget_below_what_is_begun_is_refused(call: Call, end: Callable[[str], None]) -> None:
+    end("stopped")
+    call("run", "--experiments", 5)
+    with Store.open("asi-arch.db") as store:
+        for number in (1, 2, 3):
+            store.start_experiment(1, number, "candidate", parent_id=1)
+    result = call("resume", "--set", "budget.experiments=2")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is less than the 3 that campaign 1 has begun" in result.stderr
+    assert stored_config().budget.experiments == 5
+    assert call("resume", "--set", "budget.experiments=3").exit_code == 0
+
+
 def test_any_signal_lets_the_work_clean_up() -> None:
     cleaned = []
 

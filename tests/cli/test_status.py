@@ -1,6 +1,7 @@
 """What `status` says of campaigns in every state."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,22 @@ def test_older_campaign_is_named_in_the_resume_command(call: Call, running: Camp
     with Store.open("asi-arch.db") as store:
         store.create_campaign("later", 0, running.config, running.folder + "2")
     assert "asi-arch resume --campaign 1" in call("status", "--campaign", 1).stdout
+
+
+def test_resume_command_can_be_pasted(call: Call, running: Campaign) -> None:
+    shutil.copy("asi-arch.db", "my own.db")
+    assert "asi-arch resume --db 'my own.db'" in call("status", "--db", "my own.db").stdout
+
+
+def test_configuration_of_another_version(call: Call, running: Campaign) -> None:
+    values = {**running.config, "wings": 2}
+    with Store.open("asi-arch.db") as store:
+        store.set_campaign_config(running.id, values)
+    for command in ("status", "resume"):
+        result = call(command)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "campaign 1 was recorded by another version" in result.stderr
+        assert "unknown key 'wings'" in result.stderr
 
 
 def test_watch_ends_when_nobody_runs_it(call: Call, running: Campaign) -> None:

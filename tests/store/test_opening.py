@@ -51,8 +51,14 @@ def test_folder_that_takes_no_files() -> None:
 
 
 def test_a_folder_is_not_a_database(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot open"):
+    with pytest.raises(UserError, match="is a folder, not a database"):
         Store.open(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["", ":memory:", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_would_be_lost(name: str) -> None:
+    with pytest.raises(UserError, match="names no file"):
+        Store.open(name)
 
 
 def test_garbage(tmp_path: Path) -> None:
