@@ -65,7 +65,9 @@ def _sentence(cause: AsiArchError | OSError) -> str:
     if not isinstance(cause, OSError):
         return " ".join(str(cause).split())
     where = f" {cause.filename}" if cause.filename else ""
-    fix = "free some space" if cause.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
+    if cause.errno in (errno.EACCES, errno.EPERM):
+        return f"cannot use{where}: {cause.strerror}; ask for access or name another place"
+    fix = "make it writable" if cause.errno == errno.EROFS else "free some space"
     return f"cannot write{where}: {cause.strerror}; {fix}, then go on with: asi-arch resume"
 
 

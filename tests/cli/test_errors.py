@@ -183,6 +183,11 @@ def test_full_disk(call: Call, monkeypatch: pytest.MonkeyPatch, grouped: bool) -
     assert "cannot write x/job.json: No space left on device" in refused(call("run"))
 
 
+def test_no_permission(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, PermissionError(errno.EACCES, "Permission denied", "x/my.db"))
+    assert "cannot use x/my.db: Permission denied; ask for access" in refused(call("run"))
+
+
 def test_work_that_failed_exits_with_1(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     raising(monkeypatch, AsiArchError("the baseline deltanet cannot be run: out of luck"))
     result = call("run")
