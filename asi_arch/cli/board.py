@@ -125,6 +125,6 @@ def describe_end(experiment: Experiment) -> str:
 
 
 def title(experiment: Experiment) -> str:
-    """Return the kind, number and name of an experiment, as people speak of it."""
-    kind = "baseline" if experiment.kind == "baseline" else f"experiment {experiment.number}"
+    """Return the kind, id and name of an experiment: `asi-arch show` takes the id."""
+    kind = "baseline" if experiment.kind == "baseline" else f"experiment {experiment.id}"
     return f"{kind} {experiment.name}".strip()

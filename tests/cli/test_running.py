@@ -202,15 +202,15 @@ def written(console: Console) -> str:
 def test_log_has_a_line_for_each_phase_and_end_but_none_for_steps(board: Board) -> None:
     console = Console(file=io.StringIO())
     with LogLines(board, console) as watcher:
-        watcher.on_phase(experiment(1), "verify")
-        watcher.on_phase(experiment(1), "verify")
+        watcher.on_phase(experiment(7, number=4), "verify")
+        watcher.on_phase(experiment(7, number=4), "verify")
         for step in range(1, 5):
             point = MetricPoint(step=step, tokens=step, loss=3.0)
-            watcher.on_progress(experiment(1), "explore", 0, point, None)
-        watcher.on_finished(experiment(1, status=Status.COMPLETE, fitness=2.5))
+            watcher.on_progress(experiment(7, number=4), "explore", 0, point, None)
+        watcher.on_finished(experiment(7, number=4, status=Status.COMPLETE, fitness=2.5))
     lines = [line.partition(" ")[2] for line in written(console).splitlines()]
-    assert lines[0] == "experiment 1 Mixer1: verify"
-    assert lines[1].startswith("experiment 1 Mixer1: complete, fitness +2.50 [best so far: Mixer1")
+    assert lines[0] == "experiment 7 Mixer7: verify"
+    assert lines[1].startswith("experiment 7 Mixer7: complete, fitness +2.50 [best so far: Mixer7")
     assert len(lines) == 2
 
 
