@@ -13,6 +13,7 @@ from asi_arch.records import Campaign, Limits, RoleSettings
 
 PRESETS = Path(__file__).parent / "presets"
 _CHANGEABLE = ("budget", "jobs")
+_LONGEST_FILE = 2**20
 _REPLY = RoleSettings().max_tokens
 
 
@@ -288,12 +289,15 @@ def _preset_path(name: str) -> Path:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(_LONGEST_FILE + 1)
+        values = tomllib.loads(text) if len(text) <= _LONGEST_FILE else None
     except OSError as error:
         raise UserError(f"cannot read the configuration {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML: {error}") from error
+    if values is None:
+        raise UserError(f"{path} has over {_LONGEST_FILE} characters; it is no configuration")
     if not values:
         raise UserError(f"the configuration {path} is empty; see: asi-arch presets demo")
     return values

@@ -21,18 +21,25 @@ if TYPE_CHECKING:
     from asi_arch.jobs import LocalRunner
 
 
+_LONGEST_PROGRAM = 2**20
+
+
 def read_program(path: Path) -> str:
     """Return the text of a program file.
 
     Raises:
-        UserError: it cannot be read or is not text.
+        UserError: it cannot be read, is not text, or is longer than any program.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(_LONGEST_PROGRAM + 1)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; name a Python file") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a text file; name a Python file") from error
+    if len(text) > _LONGEST_PROGRAM:
+        raise UserError(f"{path} has over {_LONGEST_PROGRAM} characters; name a Python file")
+    return text
 
 
 @asynccontextmanager

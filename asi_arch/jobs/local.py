@@ -130,7 +130,8 @@ class LocalRunner:
         assert self._server.stdout is not None
         first = await self._server.stdout.readline()
         if not first:
-            raise AsiArchError(f"the fork server did not start: {log.read_text()[-2000:]}")
+            code, said = await self._server.wait(), log.read_text(errors="replace")[-2000:]
+            raise AsiArchError(f"the fork server ended with code {code} as it started: {said}")
         self.network_closed = json.loads(first)["network_closed"]
         self._reader = asyncio.create_task(self._read(self._server.stdout))
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from asi_arch.cli.alone import read_program
 from asi_arch.records import Dataset, Finding, Job, JobError, JobResult, Measurement, MetricPoint
 
 Call = Callable[..., Result]
@@ -166,3 +167,9 @@ def test_real_job_names_what_is_wrong_with_a_program(call: Call) -> None:
     (finding,) = json.loads(result.stdout)["findings"]
     assert finding["check"] == "contract"
     assert "no layer" in finding["evidence"]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_program(tmp_path: Path) -> None:
+    path = tmp_path / "p.py"
+    path.write_bytes(b"\xef\xbb\xbfx = 1\n")
+    assert read_program(path) == "x = 1\n"

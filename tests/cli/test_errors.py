@@ -62,7 +62,13 @@ def test_impossible_runs(
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(b"", "is empty"), (b"a = [", "not valid TOML"), (b"\xff", "TOML")]
+    ("content", "sentence"),
+    [
+        (b"", "is empty"),
+        (b"a = [", "not valid TOML"),
+        (b"\xff", "TOML"),
+        (b"#" * 2**21, "my.toml has over"),
+    ],
 )
 def test_bad_configuration_file(call: Call, tmp_path: Path, content: bytes, sentence: str) -> None:
     (tmp_path / "my.toml").write_bytes(content)
@@ -209,7 +215,11 @@ def test_debug_shows_the_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "cannot read p.py: No such file"), (b"\xff\xfe\x00\x80", "p.py is not a text file")],
+    [
+        (None, "cannot read p.py: No such file"),
+        (b"\xff\xfe\x00\x80", "p.py is not a text file"),
+        (b"#" * 2**21, "p.py has over"),
+    ],
 )
 @pytest.mark.parametrize("command", [("verify",), ("train", "--stage", "probe")])
 def test_unreadable_program(

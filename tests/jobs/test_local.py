@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from asi_arch.errors import AsiArchError
 from asi_arch.jobs import JobPaths, LocalRunner
 from asi_arch.jobs.values import flaw
 from asi_arch.records import Job, JobResult, Limits
@@ -278,3 +279,11 @@ def test_nothing_survives_when_the_campaign_is_killed(tmp_path: Path) -> None:
         campaign.send_signal(signal.SIGKILL)
         campaign.wait()
     assert eventually(lambda: working_in(tmp_path) == [])
+
+
+def test_a_fork_server_that_cannot_start_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(AsiArchError, match="ended with code 1 as it started"):
+        asyncio.run(_once(LocalRunner(tmp_path)))
