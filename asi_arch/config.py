@@ -4,9 +4,16 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from asi_arch.errors import UserError
 from asi_arch.records import Campaign, Limits, RoleSettings
@@ -17,8 +24,21 @@ _LONGEST_FILE = 2**20
 _REPLY = RoleSettings().max_tokens
 
 
+def _no_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"{list(values)} names something twice")
+    return values
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_no_repetition)]
+Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_repetition)]
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 class Budget(_Section):
@@ -45,6 +65,12 @@ class Data(_Section):
     files: str = Field("", description="folder of text files when source is 'files'")
     heldout_percent: int = Field(5, ge=1, le=50, description="share of files held out")
 
+    @model_validator(mode="after")
+    def _a_folder_is_named(self) -> Self:
+        if self.source == "files" and not self.files:
+            raise ValueError("source = 'files' needs data.files, a folder of text files")
+        return self
+
 
 class Probe(_Section):
     """Overwriting recall: keys are written again and again, the last value of each is asked."""
@@ -59,7 +85,7 @@ class Probe(_Section):
     num_heads: int = Field(2, ge=1)
     parameters: int = Field(28_000, ge=1)
     learning_rate: float = Field(5e-3, gt=0)
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: Seeds = (0,)
     min_accuracy: float = Field(
         0.0, ge=0, le=1, description="gate: below it the experiment ends here"
     )
@@ -68,6 +94,11 @@ class Probe(_Section):
     def _write_every_key(self) -> Self:
         if self.writes < self.keys:
             raise ValueError(f"writes = {self.writes} must be at least keys = {self.keys}")
+        return self
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        _require_even_heads(self.hidden_size, self.num_heads)
         return self
 
 
@@ -85,8 +116,8 @@ class Stage(_Section):
     warmup: float = Field(0.05, ge=0, le=1, description="share of the steps")
     weight_decay: float = Field(0.1, ge=0)
     gradient_clip: float = Field(1.0, gt=0)
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
-    baseline_seeds: tuple[int, ...] = Field((0, 1), min_length=1)
+    seeds: Seeds = (0,)
+    baseline_seeds: Seeds = (0, 1)
     heldout_windows: int = Field(256, ge=2, description="held-out sequences scored after training")
     top: int = Field(1, ge=0, description="gate: so many best candidates come here")
     min_fitness: float | None = Field(None, description="gate: and only from this fitness on")
@@ -101,18 +132,30 @@ class Stage(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        _require_even_heads(self.hidden_size, self.num_heads)
+        return self
+
     @property
     def steps(self) -> int:
         """Optimiser steps that use up the token budget."""
         return self.tokens // (self.batch_size * self.length)
 
 
+def _require_even_heads(hidden_size: int, num_heads: int) -> None:
+    if hidden_size % num_heads:
+        raise ValueError(
+            f"hidden_size = {hidden_size} must be a multiple of num_heads = {num_heads}"
+        )
+
+
 class Search(_Section):
     """How parents and references are drawn from the pool (defaults of arXiv 2507.18074)."""
 
     sampler: Literal["top", "random"] = "top"
-    roots: tuple[str, ...] = Field(
-        ("deltanet", "gated_deltanet"), min_length=1, description="baselines that may be parents"
+    roots: Names = Field(
+        ("deltanet", "gated_deltanet"), description="baselines that may be parents"
     )
     pool: int = Field(50, ge=1, description="best experiments kept as candidates for sampling")
     parents: int = Field(10, ge=1, description="a parent is one of the first so many")
@@ -131,9 +174,9 @@ class Config(_Section):
     """Everything that decides what a campaign does."""
 
     name: str = "campaign"
-    seed: int = 0
+    seed: Seed = 0
     team: Literal["rules", "random", "llm"] = "rules"
-    baselines: tuple[str, ...] = Field(("transformer", "deltanet", "gated_deltanet"), min_length=1)
+    baselines: Names = ("transformer", "deltanet", "gated_deltanet")
     budget: Budget = Budget()
     jobs: Jobs = Jobs()
     data: Data = Data()
@@ -153,7 +196,17 @@ class Config(_Section):
     def settled(self) -> Self:
         """Return this configuration with nothing left that depends on another value."""
         search = self.search.model_copy(update={"in_flight": self.in_flight})
-        return self.model_copy(update={"search": search})
+        files = self.data.files and str(Path(self.data.files).expanduser().resolve())
+        data = self.data.model_copy(update={"files": files})
+        return self.model_copy(update={"search": search, "data": data})
+
+    @model_validator(mode="after")
+    def _limits_allow_something(self) -> Self:
+        for name in ("verify_limits", "train_limits"):
+            for key, value in getattr(self, name):
+                if not 0 < value < float("inf"):
+                    raise ValueError(f"{name}.{key} = {value} must be above 0")
+        return self
 
     @model_validator(mode="after")
     def _noise_can_be_measured(self) -> Self:

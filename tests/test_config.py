@@ -36,6 +36,19 @@ def test_later_sources_win(tmp_path: Path) -> None:
         ("explore.seeds=[7]", ["explore.baseline_seeds"]),
         ("explore.baseline_seeds=[0]", ["noise floor"]),
         ("probe.writes=3", ["writes", "keys"]),
+        ("confirm.seeds=[1, 1]", ["confirm.seeds", "twice"]),
+        ("confirm.seeds=[-1]", ["confirm.seeds", "-1"]),
+        ("explore.baseline_seeds=[0, 0]", ["explore.baseline_seeds", "twice"]),
+        ("seed=99999999999999999999", ["seed", "99999999999999999999"]),
+        ('baselines=["deltanet", "gated_deltanet", "deltanet"]', ["baselines", "twice"]),
+        ("budget.minutes=inf", ["budget.minutes", "finite"]),
+        ("explore.learning_rate=inf", ["explore.learning_rate", "finite"]),
+        ("explore.num_heads=3", ["hidden_size = 64", "num_heads = 3"]),
+        ("probe.num_heads=5", ["hidden_size = 32", "num_heads = 5"]),
+        ("data.source=files", ["data.files", "folder"]),
+        ("verify_limits.seconds=0", ["verify_limits.seconds"]),
+        ("train_limits.processes=-1", ["train_limits.processes"]),
+        ("train_limits.seconds=nan", ["train_limits.seconds"]),
         ('search.roots=["mamba"]', ["mamba", "deltanet"]),
     ],
 )
@@ -79,3 +92,12 @@ def test_only_budget_and_jobs_may_change_later() -> None:
     assert more.in_flight == config.in_flight
     with pytest.raises(UserError, match=r"budget.experiments"):
         changed_config(config, ["explore.tokens=2e6"])
+
+
+def test_a_folder_of_text_is_found_again_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settled = load_config(settings=["data.source=files", "data.files=text"]).settled()
+    assert settled.data.files == str(tmp_path / "text")
+    assert load_config().settled().data.files == ""
