@@ -4,6 +4,7 @@ import numpy as np
 
 from asi_arch.records import Outcome, Status
 from asi_arch.team.rules.effects import encode, fit
+from asi_arch.team.rules.literature import weaknesses
 from asi_arch.team.rules.space import BASELINES, SPACE, Design, draw
 
 PLANTED = {("decay", "scalar"): 1.5, ("out_norm", "rms"): 2.0, ("position", "rotary"): -1.0}
@@ -100,20 +101,57 @@ def test_one_diverged_candidate_does_not_hide_the_rest() -> None:
     assert abs(fit(history).contrast("out_norm", "none", "rms").mean - 2.0) < 0.6
 
 
-def test_doubt_shrinks_with_outcomes() -> None:
-    doubts = [fit(planted_history(n, 0.5)).doubt("decay", "none", "scalar") for n in (0, 10, 100)]
-    assert abs(doubts[0] - 1) < 1e-9
-    assert doubts[0] > doubts[1] > doubts[2] > 0
-
-
 def test_samples_spread_as_the_posterior() -> None:
     effects = fit(planted_history(30, noise=0.5))
+    row = encode(BASELINES["deltanet"]) - encode(BASELINES["deltanet"].replace(position="rotary"))
+    expected = effects.contrast("position", "none", "rotary").sd / effects.scale
+    for boldness in (0.5, 1.0):
+        rng = np.random.default_rng(0)
+        samples = np.array([effects.sample(rng, boldness) for _ in range(4000)])
+        np.testing.assert_allclose(samples.mean(0), effects.mean, atol=0.05)
+        spread = (samples - samples.mean(0)) @ row
+        assert abs(spread.std() / (boldness * expected) - 1) < 0.05
+
+
+def worth(design: Design, history: list[Outcome]) -> float:
+    return float(encode(design) @ fit(history, literature=True).mean)
+
+
+def test_the_literature_is_believed_until_outcomes_deny_it() -> None:
+    weak, sound = BASELINES["gated_deltanet"].replace(out_norm="none", conv="none"), BASELINES
+    assert worth(sound["gated_deltanet"], []) > worth(weak, []) + 0.5
+    assert np.all(fit([]).mean == 0)
     rng = np.random.default_rng(0)
-    samples = np.array([effects.sample(rng) for _ in range(4000)])
-    np.testing.assert_allclose(samples.mean(0), effects.mean, atol=0.05)
-    row = encode(BASELINES["deltanet"]) - encode(BASELINES["deltanet"].replace(decay="head"))
-    expected = effects.contrast("decay", "head", "none").sd / effects.scale
-    assert abs((samples @ row).std() / expected - 1) < 0.05
+    designs = [draw(rng) for _ in range(80)]
+    denied = [outcome(i, d, float(len(weaknesses(d)))) for i, d in enumerate(designs)]
+    assert worth(sound["gated_deltanet"], denied) < worth(weak, denied) - 0.5
+
+
+def test_update_and_decay_may_need_each_other() -> None:
+    rng = np.random.default_rng(0)
+    designs = [draw(rng) for _ in range(120)]
+    history = [
+        outcome(i, d, 3.0 * (d["update"] == "delta" and d["decay"] == "scalar"))
+        for i, d in enumerate(designs)
+    ]
+    base = BASELINES["deltanet"]
+    gains = [
+        worth(design.replace(decay="scalar"), history) - worth(design, history)
+        for design in (base, base.replace(update="additive"))
+    ]
+    assert gains[0] > gains[1] + 0.8
+
+
+def test_baselines_are_known_by_their_names() -> None:
+    plain = outcome(1, BASELINES["deltanet"], 1.0).model_copy(update={"choices": {}})
+    for name, kind, known in (
+        ("gated_deltanet", "baseline", [BASELINES["gated_deltanet"].to_choices()]),
+        ("GatedDeltaNet", "baseline", [BASELINES["gated_deltanet"].to_choices()]),
+        ("transformer", "baseline", []),
+        ("gated_deltanet", "candidate", []),
+    ):
+        named = plain.model_copy(update={"name": name, "kind": kind})
+        assert [o.choices for o in fit([named]).scored] == known
 
 
 def test_constant_or_tiny_histories_are_fitted() -> None:

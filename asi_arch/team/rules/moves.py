@@ -1,20 +1,18 @@
 """Candidates for the next experiment, made from a parent and its references."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from asi_arch.team.rules.space import SPACE, Design, draw
+from asi_arch.team.rules.space import SPACE, Design
 
 Kind = Literal["mutation", "recombination", "fresh"]
 
-_CHANGES = (1, 2, 3)
-_CHANGES_ODDS = (0.5, 0.3, 0.2)
-_FRESH_ODDS = 0.3
-_FRESH_SHARE = 0.15
-_RECOMBINATION_SHARE = 0.3
+_STEPS = 3
+_RECOMBINATIONS = 4
+_CHANGES = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -25,29 +23,49 @@ class Move:
     design: Design
 
 
-def moves(parent: Design, references: Sequence[Design], rng: np.random.Generator) -> Iterator[Move]:
-    """Yield candidates without end: mutations, recombinations, and now and then fresh draws.
+def moves(
+    parent: Design,
+    references: Sequence[Design],
+    worth: Callable[[Design], float],
+    rng: np.random.Generator,
+) -> Iterator[Move]:
+    """Yield candidates without end: first what is worth most within reach, then its neighbours.
 
-    Fresh draws join only some of the times: while little is known they would often win, by
-    nothing but their uncertainty, and leave the published layers behind too soon.
+    In reach are a few improving changes of the parent, and of mixtures of the parent with a
+    reference.
     """
     others = [reference for reference in references if reference != parent]
-    fresh_share = _FRESH_SHARE if rng.random() < _FRESH_ODDS else 0.0
+    starts = [Move("mutation", parent)]
+    if others:
+        mixtures = (recombine(parent, others, rng) for _ in range(_RECOMBINATIONS))
+        starts += [Move("recombination", mixture) for mixture in mixtures]
+    tops = [Move(start.kind, climb(start.design, worth)) for start in starts]
+    yield from tops
+    best = max(tops, key=lambda move: worth(move.design))
     while True:
-        share = rng.random()
-        if share < fresh_share:
-            yield Move("fresh", draw(rng))
-        elif others and share < fresh_share + _RECOMBINATION_SHARE:
-            yield Move("recombination", recombine(parent, others, rng))
-        else:
-            yield Move("mutation", mutate(parent, rng))
+        yield Move(best.kind, mutate(best.design, rng))
+
+
+def climb(design: Design, worth: Callable[[Design], float]) -> Design:
+    """Make the single change that is worth most, up to three times, while there is a gain."""
+    for _ in range(_STEPS):
+        neighbours = [
+            design.replace(**{name: option})
+            for name, decision in SPACE.items()
+            for option in decision.options
+            if option != design[name]
+        ]
+        best = max(neighbours, key=worth)
+        if worth(best) <= worth(design):
+            return design
+        design = best
+    return design
 
 
 def mutate(parent: Design, rng: np.random.Generator) -> Design:
-    """Change one to three decisions of the parent to other values."""
-    count = rng.choice(_CHANGES, p=_CHANGES_ODDS)
+    """Change one or two decisions of the parent to other values."""
     changes = {}
-    for name in rng.choice(list(SPACE), size=count, replace=False):
+    for name in rng.choice(list(SPACE), size=int(rng.choice(_CHANGES)), replace=False):
         others = [option for option in SPACE[name].options if option != parent[name]]
         changes[str(name)] = str(rng.choice(others))
     return parent.replace(**changes)

@@ -4,11 +4,12 @@ A part that changes against the parent is
 
 - `analysis` when its measured effect against the parent's value is clearly positive (posterior
   mean above its standard deviation) and rests on at least two outcomes with the new value and
-  one with the old; it cites those experiments;
+  one with the old; it cites those experiments; what the literature expects has no part in it;
 - else `cognition` when a written rule says that the parent has a weakness which this value mends;
   it cites the literature of the rule;
-- else `originality`: chance drew it. The mechanism may well be known, and the description then
-  names its sources, but nobody's knowledge was the reason for the choice.
+- else `originality`: chance drew it, or a sampled effect that is not clearly positive. The
+  mechanism may well be known, and the description then names its sources, but nobody's knowledge
+  was the reason for the choice.
 
 A part that is kept has the origin that the parent's proposal gives for it; if it gives none, the
 part is `cognition` and cites the literature of its mechanism. A fresh draw keeps nothing: chance
@@ -73,7 +74,7 @@ def _reason(parent: Design, design: Design, name: str, effects: Effects) -> Reas
             return Reason(Origin.COGNITION, rule.sources, f"{rule.reason} ({sources})")
     sources = ", ".join(design.part(name).sources)
     known = f"; the mechanism itself is known from {sources}" if sources else ""
-    return Reason(Origin.ORIGINALITY, (), f"drawn by chance, without evidence for it{known}")
+    return Reason(Origin.ORIGINALITY, (), f"drawn by chance, without clear evidence for it{known}")
 
 
 def _measured(contrast: Contrast) -> Reason:

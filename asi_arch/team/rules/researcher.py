@@ -8,32 +8,31 @@ import numpy as np
 
 from asi_arch.errors import UserError
 from asi_arch.records import Context, Experiment, Proposal
-from asi_arch.team.rules.effects import Array, Effects, encode, fit
-from asi_arch.team.rules.literature import weaknesses
+from asi_arch.team.rules.effects import encode, fit
 from asi_arch.team.rules.moves import Move, moves
 from asi_arch.team.rules.origins import explain
 from asi_arch.team.rules.render import read_design
-from asi_arch.team.rules.space import BASELINES, Design, draw
+from asi_arch.team.rules.space import BASELINES, Design, baseline_design, draw
 
-_CANDIDATES = 128
+_CANDIDATES = 64
 
 
 class RuleResearcher:
-    """Mutates and recombines the parent; Thompson sampling on measured effects chooses."""
+    """Climbs from the parent, and from mixtures with references, along sampled effects."""
 
     async def propose(self, context: Context) -> Proposal:
         """Return the candidate of highest sampled worth that was not tried before."""
         rng = _generator(context)
         parent = design_of(context.parent)
         references = [design_of(e) for e in context.references if _has_design(e)]
-        effects = fit(context.history)
-        sample = effects.sample(rng)
-        fresh = _untried(context, moves(parent, references, rng))
-        best = max(
-            itertools.islice(fresh, _CANDIDATES),
-            key=lambda move: _worth(move.design, effects, sample),
-        )
-        return explain(context.parent, parent, best, effects)
+        sample = fit(context.history, literature=True).sample(rng)
+
+        def worth(design: Design) -> float:
+            return float(encode(design) @ sample)
+
+        fresh = _untried(context, moves(parent, references, worth, rng))
+        best = max(itertools.islice(fresh, _CANDIDATES), key=lambda move: worth(move.design))
+        return explain(context.parent, parent, best, fit(context.history))
 
 
 class RandomResearcher:
@@ -55,9 +54,7 @@ def design_of(experiment: Experiment) -> Design:
     from gated DeltaNet.
     """
     if not _has_design(experiment):
-        name = "".join(letter for letter in experiment.name.lower() if letter.isalnum())
-        matches = (d for key, d in BASELINES.items() if key.replace("_", "") == name)
-        return next(matches, BASELINES["gated_deltanet"])
+        return baseline_design(experiment.name) or BASELINES["gated_deltanet"]
     assert experiment.proposal is not None
     proposed = Design.from_choices(experiment.proposal.choices)
     try:
@@ -77,21 +74,18 @@ def _generator(context: Context) -> np.random.Generator:
 
 
 def _untried(context: Context, candidates: Iterator[Move]) -> Iterator[Move]:
-    """Leave out the parent, baselines, designs in the history and those turned down by name."""
+    """Leave out the parent, baselines, designs in the history and those turned down by name.
+
+    An outcome also stands for the design that it is named after: a repair may have changed it.
+    """
     tried = {Design.from_choices(o.choices) for o in context.history if o.choices}
     tried |= {design_of(context.parent), *BASELINES.values()}
+    names = {o.name for o in context.history}
     refused = " ".join(context.rejections)
     return (
         move
         for move in candidates
-        if move.design not in tried and move.design.class_name not in refused
+        if move.design not in tried
+        and move.design.class_name not in names
+        and move.design.class_name not in refused
     )
-
-
-def _worth(design: Design, effects: Effects, sample: Array) -> float:
-    """Return the sampled fitness of a design, less what the literature expects of its weaknesses.
-
-    A weakness costs one prior standard deviation, less and less as outcomes replace the rule.
-    """
-    doubts = [effects.doubt(r.decision, r.old, r.new) for r in weaknesses(design)]
-    return float(encode(design) @ sample) - effects.prior_sd * sum(doubts)

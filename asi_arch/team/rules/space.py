@@ -100,3 +100,9 @@ BASELINES: Mapping[str, Design] = MappingProxyType(
     }
 )
 """The published layers that are points of the space, by the name of the baseline."""
+
+
+def baseline_design(name: str) -> Design | None:
+    """Return the published layer of this name, however it is spelt, if it is in the space."""
+    plain = "".join(letter for letter in name.lower() if letter.isalnum())
+    return next((d for key, d in BASELINES.items() if key.replace("_", "") == plain), None)
