@@ -12,16 +12,22 @@ is trained again with fresh seeds at the end, so that a lucky seed is not mistak
 
 import argparse
 import asyncio
+import datetime
+import json
 import math
 import multiprocessing
+import os
+import platform
+import resource
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -37,46 +43,71 @@ from asi_arch.train.trainer import train
 Arm = Literal["rules", "random"]
 
 STAGE = Stage(
-    tokens=40_000,
+    tokens=80_000,
     batch_size=4,
     length=64,
     hidden_size=32,
     num_layers=1,
     num_heads=2,
     parameters=24_000,
-    learning_rate=1e-2,
-    heldout_windows=64,
+    learning_rate=5e-3,
+    heldout_windows=192,
 )
-CHECKPOINTS = (10, 20, 40)
-FRESH_SEEDS = (1001, 1002, 1003)
+FIRST_SEED = 100
+FRESH_SEEDS = (1001, 1002, 1003, 1004)
+LAST = 10
 T975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one search found: its best loss after each candidate, and the best one trained anew."""
+    """What one search found, in nats per byte.
+
+    `fresh` is the loss of its best candidate, trained again with fresh seeds; `best` is the loss
+    that this candidate was chosen by; `last` is the mean loss of its last ten candidates.
+    """
 
     seed: int
     arm: Arm
-    curve: list[float]
     fresh: float
-    program: Program
+    best: float
+    last: float
+
+
+MEASURES = {
+    "fresh": "best found, trained again with fresh seeds",
+    "best": "best found, as it was measured in the search",
+    "last": f"mean of the last {LAST} candidates",
+}
 
 
 def main() -> None:
     options = parse_options()
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    arms: tuple[Arm, ...] = ("rules", "random")
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(Data(), folder)
-        arms: tuple[Arm, ...] = ("rules", "random")
-        tasks = [(seed, arm) for seed in range(options.seeds) for arm in arms]
-        context = multiprocessing.get_context("fork")
-        with context.Pool(options.workers, start_worker) as pool:
+        with multiprocessing.get_context("fork").Pool(options.workers, start_worker) as pool:
             work = partial(search, folder, options.budget)
+            tasks = [(seed, arm) for seed in seeds for arm in arms]
             results = sorted(pool.starmap(work, tasks, chunksize=1), key=lambda r: (r.seed, r.arm))
-    report(results, [n for n in CHECKPOINTS if n <= options.budget] or [options.budget])
-    print(f"seconds: {time.monotonic() - started:.0f}")
+            pool.close()
+            pool.join()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    summary = {
+        "command": f"python {' '.join(sys.argv)}",
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "seconds": round(time.monotonic() - started),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime),
+        "random_minus_rules": {key: interval(gaps(results, key)) for key in MEASURES},
+        "searches": [asdict(result) for result in results],
+    }
+    report(results, summary)
+    if options.output:
+        options.output.write_text(json.dumps(summary, indent=1) + "\n")
 
 
 def parse_options() -> argparse.Namespace:
@@ -85,6 +116,8 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=5, help="searches for each arm")
     parser.add_argument("--budget", type=int, default=40, help="candidates in a search")
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help="seed of the first pair")
+    parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
     parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
     return parser.parse_args()
 
@@ -111,31 +144,32 @@ def search(folder: Path, budget: int, seed: int, arm: Arm) -> Result:
         )
         proposal = asyncio.run(team.researcher.propose(context))
         program = asyncio.run(team.engineer.implement(pool[0], proposal, context.parent))
-        pool.append(measured(folder, seed, context.experiment_id, proposal, program))
-    losses = [-(experiment.fitness or 0.0) for experiment in pool[len(BASELINES) :]]
-    curve = [min(losses[: n + 1]) for n in range(budget)]
-    best = pool[len(BASELINES) + losses.index(curve[-1])].program
+        pool.append(measured(folder, seed, context.experiment_id, proposal, program, proposal.name))
+    candidates = pool[len(BASELINES) :]
+    losses = [-(experiment.fitness or 0.0) for experiment in candidates]
+    best = candidates[losses.index(min(losses))].program
     assert best is not None
     fresh = statistics.fmean(heldout_loss(folder, best, again) for again in FRESH_SEEDS)
-    print(f"finished: {arm} with seed {seed}, best loss {curve[-1]:.4f}", flush=True)
-    return Result(seed, arm, curve, fresh, best)
+    print(f"finished: {arm} with seed {seed}, best loss {min(losses):.4f}", flush=True)
+    return Result(seed, arm, fresh, min(losses), statistics.fmean(losses[-LAST:]))
 
 
 def baseline(folder: Path, seed: int, id: int, name: str) -> Experiment:
-    design = BASELINES[name]
-    proposal = Proposal(name=name, motivation="", components=(), choices=design.to_choices())
-    return measured(folder, seed, id, proposal, render(design, name))
+    """Measure a published layer; as in a campaign it has a name and no proposal."""
+    return measured(folder, seed, id, None, render(BASELINES[name], name), name)
 
 
-def measured(folder: Path, seed: int, id: int, proposal: Proposal, program: Program) -> Experiment:
+def measured(
+    folder: Path, seed: int, id: int, proposal: Proposal | None, program: Program, name: str
+) -> Experiment:
     """Train a program and return it as a finished experiment; fitness is minus its loss."""
     return Experiment(
         id=id,
         campaign_id=1,
         number=id - len(BASELINES),
-        kind="baseline" if id <= len(BASELINES) else "candidate",
+        kind="candidate" if proposal else "baseline",
         status=Status.COMPLETE,
-        name=proposal.name,
+        name=name,
         fitness=-heldout_loss(folder, program, seed),
         proposal=proposal,
         program=program,
@@ -143,7 +177,6 @@ def measured(folder: Path, seed: int, id: int, proposal: Proposal, program: Prog
 
 
 def outcome_of(experiment: Experiment) -> Outcome:
-    assert experiment.proposal is not None
     return Outcome(
         experiment_id=experiment.id,
         number=experiment.number,
@@ -151,7 +184,8 @@ def outcome_of(experiment: Experiment) -> Outcome:
         parent_id=None,
         status=experiment.status,
         fitness=experiment.fitness,
-        choices=experiment.proposal.choices,
+        choices=experiment.proposal.choices if experiment.proposal else {},
+        name=experiment.name,
     )
 
 
@@ -171,18 +205,21 @@ def ignore(point: MetricPoint) -> None:
     """Training reports its progress; a benchmark does not show it."""
 
 
-def report(results: Sequence[Result], checkpoints: Sequence[int]) -> None:
-    """Print the best held-out loss of each search, and the paired differences of the arms."""
-    heads = [f"best of {n}" for n in checkpoints] + ["fresh seeds"]
-    print(f"{'seed':>4} {'arm':>7}", *(f"{head:>12}" for head in heads))
-    rows = {(r.seed, r.arm): [r.curve[n - 1] for n in checkpoints] + [r.fresh] for r in results}
-    for (seed, arm), values in rows.items():
-        print(f"{seed:>4} {arm:>7}", *(f"{value:12.4f}" for value in values))
-    seeds = sorted({seed for seed, _ in rows})
+def report(results: Sequence[Result], summary: Mapping[str, Any]) -> None:
+    """Print the losses of each search, and the paired differences of the arms."""
+    print(f"{'seed':>4} {'arm':>7}", *(f"{key:>8}" for key in MEASURES))
+    for r in results:
+        print(f"{r.seed:>4} {r.arm:>7}", *(f"{getattr(r, key):8.4f}" for key in MEASURES))
     print("\nrandom minus rules, nats per byte (positive: the rule-based team is better)")
-    for column, head in enumerate(heads):
-        gaps = [rows[s, "random"][column] - rows[s, "rules"][column] for s in seeds]
-        print(f"{head}: {interval(gaps)}")
+    for key, words in MEASURES.items():
+        print(f"{words}: {summary['random_minus_rules'][key]}")
+    print(f"seconds: {summary['seconds']}\ncpu_seconds: {summary['cpu_seconds']}")
+
+
+def gaps(results: Sequence[Result], key: str) -> list[float]:
+    """Return the loss of random choice minus that of the rules, for each seed."""
+    losses = {(r.seed, r.arm): getattr(r, key) for r in results}
+    return [loss - losses[seed, "rules"] for (seed, arm), loss in losses.items() if arm == "random"]
 
 
 def interval(gaps: Sequence[float]) -> str:
