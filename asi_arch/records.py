@@ -139,7 +139,6 @@ class Measurement(Record):
 class Run(Record):
     """A row of the `runs` table: a measurement or the reason why there is none."""
 
-    id: int
     experiment_id: int
     stage: str
     seed: int

@@ -3,7 +3,7 @@
 import math
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, subqueryload
 
 from asi_arch.records import Measurement, MetricPoint, Run, Score
 from asi_arch.store.campaigns import find_campaign
@@ -59,7 +59,8 @@ def list_runs(
     if experiment_id is not None:
         rows = rows.where(RunRow.experiment_id == experiment_id)
     rows = rows.order_by(RunRow.experiment_id, RunRow.stage, RunRow.seed)
-    rows = rows.options(selectinload(RunRow.metrics), selectinload(RunRow.scores))
+    # SQLite scans the whole table for a list of keys of several columns, as selectinload asks.
+    rows = rows.options(subqueryload(RunRow.metrics), subqueryload(RunRow.scores))
     return [_to_run(row) for row in session.scalars(rows)]
 
 
@@ -80,8 +81,7 @@ def list_losses(session: Session, campaign_id: int, stage: str) -> dict[int, dic
 
 def _find(session: Session, experiment_id: int, stage: str, seed: int) -> RunRow | None:
     find_experiment(session, experiment_id)
-    same = select(RunRow).filter_by(experiment_id=experiment_id, stage=stage, seed=seed)
-    return session.scalars(same).one_or_none()
+    return session.get(RunRow, (experiment_id, stage, seed))
 
 
 def _add(session: Session, row: RunRow) -> Run:
@@ -93,7 +93,6 @@ def _add(session: Session, row: RunRow) -> Run:
 
 def _to_run(row: RunRow) -> Run:
     return Run(
-        id=row.id,
         experiment_id=row.experiment_id,
         stage=row.stage,
         seed=row.seed,

@@ -3,18 +3,26 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from asi_arch.store.columns import CleanText, Json, Number, UtcTime, now
 
-Id = Annotated[int, mapped_column(primary_key=True)]
+Key = Annotated[int, mapped_column(primary_key=True)]
+TextKey = Annotated[str, mapped_column(primary_key=True)]
+BigKey = Annotated[int, mapped_column(BigInteger, primary_key=True)]
 Big = Annotated[int, mapped_column(BigInteger)]
 BigOrNone = Annotated[int | None, mapped_column(BigInteger)]
 Created = Annotated[datetime, mapped_column(default=now)]
 CampaignId = Annotated[int, mapped_column(ForeignKey("campaigns.id"))]
-ExperimentId = Annotated[int, mapped_column(ForeignKey("experiments.id"))]
-RunKey = Annotated[int, mapped_column(ForeignKey("runs.id"), primary_key=True)]
+ExperimentKey = Annotated[int, mapped_column(ForeignKey("experiments.id"), primary_key=True)]
 
 
 class Row(DeclarativeBase):
@@ -42,7 +50,7 @@ class DatasetRow(Row):
 
     __tablename__ = "datasets"
     __table_args__ = (UniqueConstraint("sha256", "name", "train_tokens", "heldout_tokens"),)
-    id: Mapped[Id]
+    id: Mapped[Key]
     name: Mapped[str]
     sha256: Mapped[str]
     train_tokens: Mapped[Big]
@@ -56,7 +64,7 @@ class DocumentRow(Row):
 
     __tablename__ = "documents"
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[Key]
     path: Mapped[str]
     split: Mapped[str]
     size: Mapped[Big]
@@ -67,7 +75,7 @@ class CampaignRow(Row):
     """One search."""
 
     __tablename__ = "campaigns"
-    id: Mapped[Id]
+    id: Mapped[Key]
     name: Mapped[str]
     seed: Mapped[Big]
     status: Mapped[str]
@@ -84,7 +92,7 @@ class ProgramRow(Row):
     """Source text by content hash; programs of the same meaning share a fingerprint."""
 
     __tablename__ = "programs"
-    hash: Mapped[str] = mapped_column(primary_key=True)
+    hash: Mapped[TextKey]
     source: Mapped[str]
     fingerprint: Mapped[str] = mapped_column(index=True)
 
@@ -94,7 +102,7 @@ class ExperimentRow(Row):
 
     __tablename__ = "experiments"
     __table_args__ = (UniqueConstraint("campaign_id", "kind", "number"),)
-    id: Mapped[Id]
+    id: Mapped[Key]
     campaign_id: Mapped[CampaignId]
     number: Mapped[int]
     kind: Mapped[str]
@@ -119,8 +127,8 @@ class InspirationRow(Row):
     """A reference that was shown when an experiment was proposed."""
 
     __tablename__ = "inspirations"
-    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[ExperimentKey]
+    position: Mapped[Key]
     reference_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), index=True)
 
 
@@ -128,9 +136,9 @@ class ExperimentProgramRow(Row):
     """Every program an experiment ever had; `attempt` counts proposals, `round` repairs."""
 
     __tablename__ = "experiment_programs"
-    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
-    attempt: Mapped[int] = mapped_column(primary_key=True)
-    round: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[ExperimentKey]
+    attempt: Mapped[Key]
+    round: Mapped[Key]
     program_hash: Mapped[str] = mapped_column(ForeignKey("programs.hash"), index=True)
 
 
@@ -138,10 +146,8 @@ class ProposalRow(Row):
     """An idea for an experiment; it was taken when `rejection` is NULL."""
 
     __tablename__ = "proposals"
-    __table_args__ = (UniqueConstraint("experiment_id", "attempt"),)
-    id: Mapped[Id]
-    experiment_id: Mapped[ExperimentId]
-    attempt: Mapped[int]
+    experiment_id: Mapped[ExperimentKey]
+    attempt: Mapped[Key]
     name: Mapped[str]
     motivation: Mapped[str]
     choices: Mapped[dict[str, Any]]
@@ -154,8 +160,14 @@ class ComponentRow(Row):
     """One part of a proposal and where its idea comes from."""
 
     __tablename__ = "components"
-    proposal_id: Mapped[int] = mapped_column(ForeignKey("proposals.id"), primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True)
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["experiment_id", "attempt"], ["proposals.experiment_id", "proposals.attempt"]
+        ),
+    )
+    experiment_id: Mapped[Key]
+    attempt: Mapped[Key]
+    position: Mapped[Key]
     name: Mapped[str]
     category: Mapped[str]
     origin: Mapped[str]
@@ -167,9 +179,9 @@ class FindingRow(Row):
     """The outcome of one check of one repair round."""
 
     __tablename__ = "findings"
-    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
-    round: Mapped[int] = mapped_column(primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[ExperimentKey]
+    round: Mapped[Key]
+    position: Mapped[Key]
     check_name: Mapped[str]
     passed: Mapped[bool]
     measured: Mapped[dict[str, Any]]
@@ -181,14 +193,10 @@ class RunRow(Row):
     """One training; the measured columns are NULL when it failed before measuring them."""
 
     __tablename__ = "runs"
-    __table_args__ = (
-        UniqueConstraint("experiment_id", "stage", "seed"),
-        Index("ix_runs_stage", "stage"),
-    )
-    id: Mapped[Id]
-    experiment_id: Mapped[ExperimentId]
-    stage: Mapped[str]
-    seed: Mapped[Big]
+    __table_args__ = (Index("ix_runs_stage", "stage"),)
+    experiment_id: Mapped[ExperimentKey]
+    stage: Mapped[TextKey]
+    seed: Mapped[BigKey]
     status: Mapped[str]
     reason: Mapped[str]
     parameters: Mapped[BigOrNone]
@@ -206,12 +214,21 @@ class RunRow(Row):
     scores: Mapped[list["ScoreRow"]] = relationship(order_by="ScoreRow.position")
 
 
+def _of_run() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["experiment_id", "stage", "seed"], ["runs.experiment_id", "runs.stage", "runs.seed"]
+    )
+
+
 class MetricRow(Row):
     """One point of a training curve; a loss that is not finite is NULL."""
 
     __tablename__ = "metrics"
-    run_id: Mapped[RunKey]
-    position: Mapped[int] = mapped_column(primary_key=True)
+    __table_args__ = (_of_run(),)
+    experiment_id: Mapped[Key]
+    stage: Mapped[TextKey]
+    seed: Mapped[BigKey]
+    position: Mapped[Key]
     step: Mapped[int]
     tokens: Mapped[Big]
     loss: Mapped[float | None]
@@ -221,9 +238,11 @@ class ScoreRow(Row):
     """One measured number beside the loss; a value that is not finite is NULL."""
 
     __tablename__ = "scores"
-    __table_args__ = (Index("ix_scores_benchmark_metric", "benchmark", "metric"),)
-    run_id: Mapped[RunKey]
-    position: Mapped[int] = mapped_column(primary_key=True)
+    __table_args__ = (_of_run(), Index("ix_scores_benchmark_metric", "benchmark", "metric"))
+    experiment_id: Mapped[Key]
+    stage: Mapped[TextKey]
+    seed: Mapped[BigKey]
+    position: Mapped[Key]
     benchmark: Mapped[str]
     metric: Mapped[str]
     value: Mapped[float | None]
@@ -235,7 +254,7 @@ class AnalysisRow(Row):
     """What an Analyst concluded."""
 
     __tablename__ = "analyses"
-    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    experiment_id: Mapped[ExperimentKey]
     summary: Mapped[str]
     kept: Mapped[list[Any]]
     dropped: Mapped[list[Any]]
@@ -245,7 +264,7 @@ class CallRow(Row):
     """One answered question to a language model."""
 
     __tablename__ = "calls"
-    id: Mapped[Id]
+    id: Mapped[Key]
     request_key: Mapped[str] = mapped_column(unique=True)
     experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), index=True)
     role: Mapped[str]
@@ -265,7 +284,7 @@ class KnowledgeRow(Row):
     """One entry of the knowledge base."""
 
     __tablename__ = "knowledge"
-    id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[TextKey]
     title: Mapped[str]
     authors: Mapped[str]
     year: Mapped[int]
@@ -278,7 +297,7 @@ class EventRow(Row):
     """Something that happened, for the log."""
 
     __tablename__ = "events"
-    id: Mapped[Id]
+    id: Mapped[Key]
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiments.id"))
     kind: Mapped[str]

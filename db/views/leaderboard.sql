@@ -33,7 +33,10 @@ stages AS (
 recalls AS (
     SELECT runs.experiment_id, AVG(scores.value) AS accuracy
     FROM scores
-    JOIN runs ON runs.id = scores.run_id
+    JOIN runs
+        ON runs.experiment_id = scores.experiment_id
+        AND runs.stage = scores.stage
+        AND runs.seed = scores.seed
     WHERE scores.benchmark = 'overwrite' AND scores.metric = 'accuracy' AND runs.status = 'complete'
     GROUP BY runs.experiment_id
 )

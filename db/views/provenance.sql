@@ -16,7 +16,10 @@ parts AS (
         components.category,
         CASE WHEN ranked.place = 1 OR ranked.place * 4 <= ranked.complete THEN 1 ELSE 0 END AS best
     FROM components
-    JOIN proposals ON proposals.id = components.proposal_id AND proposals.rejection IS NULL
+    JOIN proposals
+        ON proposals.experiment_id = components.experiment_id
+        AND proposals.attempt = components.attempt
+        AND proposals.rejection IS NULL
     JOIN experiments ON experiments.id = proposals.experiment_id
     LEFT JOIN ranked ON ranked.id = experiments.id
     WHERE experiments.kind = 'candidate'

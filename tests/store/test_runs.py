@@ -26,6 +26,28 @@ def test_a_measurement_comes_back_whole(
     assert store.runs(campaign.id) == [run]
 
 
+def test_every_run_keeps_its_own_curve_and_scores(
+    store: Store, campaign: Campaign, baseline: Experiment, candidate: Experiment, measure: Measure
+) -> None:
+    keys = [(e, "explore", seed) for e in (candidate, baseline) for seed in (1, 0)]
+    keys.append((candidate, "confirm", 1))
+    saved = [
+        store.save_run(
+            experiment.id,
+            measure(
+                stage,
+                seed,
+                curve=(MetricPoint(step=1, tokens=512, loss=loss),),
+                scores=(Score(benchmark="overwrite", metric="accuracy", value=loss),),
+            ),
+        )
+        for loss, (experiment, stage, seed) in enumerate(keys)
+    ]
+    found = store.runs(campaign.id)
+    assert sorted(found, key=str) == sorted(saved, key=str)
+    assert len({run.measurement.curve for run in found if run.measurement}) == 5
+
+
 def test_a_probe_has_no_loss(store: Store, candidate: Experiment, measure: Measure) -> None:
     run = store.save_run(candidate.id, measure("probe", loss=None, loss_error=None))
     assert run.status == "complete"
@@ -68,7 +90,6 @@ def test_a_run_once_saved_stays(
     assert store.save_failed_run(candidate.id, "explore", 0, "late") == first
     failed = store.save_failed_run(candidate.id, "explore", 1, "out of memory")
     assert failed == Run(
-        id=failed.id,
         experiment_id=candidate.id,
         stage="explore",
         seed=1,

@@ -70,10 +70,13 @@ def test_primary_and_foreign_keys_agree(store: Store, database_url: str) -> None
             key = inspector.get_pk_constraint(table.name)["constrained_columns"]
             assert key == [column.name for column in table.primary_key]
             foreign = {
-                (k["constrained_columns"][0], k["referred_table"])
+                (*k["constrained_columns"], k["referred_table"], *k["referred_columns"])
                 for k in inspector.get_foreign_keys(table.name)
             }
-            assert foreign == {(k.parent.name, k.column.table.name) for k in table.foreign_keys}
+            assert foreign == {
+                (*k.column_keys, k.referred_table.name, *(e.column.name for e in k.elements))
+                for k in table.foreign_key_constraints
+            }
 
 
 def test_migrations_are_one_line_of_numbers() -> None:

@@ -34,13 +34,21 @@ def time(name: str) -> sa.Column:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=False)
 
 
-def key(name: str = "id") -> sa.Column:
-    return sa.Column(name, sa.Integer(), primary_key=True, nullable=False)
+def key(name: str = "id", kind: type[sa.types.TypeEngine] = sa.Integer) -> sa.Column:
+    return sa.Column(name, kind(), primary_key=True, nullable=False)
 
 
 def foreign(name: str, target: str, null: bool = False, primary: bool = False) -> sa.Column:
     kind = sa.Text() if target == "programs.hash" else sa.Integer()
     return sa.Column(name, kind, sa.ForeignKey(target), nullable=null, primary_key=primary)
+
+
+def run_key() -> list[sa.Column]:
+    return [key("stage", sa.Text), key("seed", sa.BigInteger)]
+
+
+def part_of(table: str, *columns: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(columns, [f"{table}.{column}" for column in columns])
 
 
 def upgrade() -> None:
@@ -73,7 +81,7 @@ def data() -> None:
     )
     op.create_table(
         "knowledge",
-        sa.Column("id", sa.Text(), primary_key=True, nullable=False),
+        key("id", sa.Text),
         text("title"),
         text("authors"),
         integer("year"),
@@ -100,7 +108,7 @@ def search() -> None:
     )
     op.create_table(
         "programs",
-        sa.Column("hash", sa.Text(), primary_key=True, nullable=False),
+        key("hash", sa.Text),
         text("source"),
         text("fingerprint"),
     )
@@ -148,25 +156,25 @@ def proposals() -> None:
     op.create_index("ix_experiment_programs_program_hash", "experiment_programs", ["program_hash"])
     op.create_table(
         "proposals",
-        key(),
-        foreign("experiment_id", "experiments.id"),
-        integer("attempt"),
+        foreign("experiment_id", "experiments.id", primary=True),
+        key("attempt"),
         text("name"),
         text("motivation"),
         json("choices"),
         text("rejection", null=True),
         time("created"),
-        sa.UniqueConstraint("experiment_id", "attempt"),
     )
     op.create_table(
         "components",
-        foreign("proposal_id", "proposals.id", primary=True),
+        key("experiment_id"),
+        key("attempt"),
         key("position"),
         text("name"),
         text("category"),
         text("origin"),
         json("citations"),
         text("description"),
+        part_of("proposals", "experiment_id", "attempt"),
     )
     op.create_table(
         "findings",
@@ -184,10 +192,8 @@ def proposals() -> None:
 def training() -> None:
     op.create_table(
         "runs",
-        key(),
-        foreign("experiment_id", "experiments.id"),
-        text("stage"),
-        big("seed"),
+        foreign("experiment_id", "experiments.id", primary=True),
+        *run_key(),
         text("status"),
         text("reason"),
         big("parameters", null=True),
@@ -201,26 +207,29 @@ def training() -> None:
         big("memory_bytes", null=True),
         json("heldout", null=True),
         time("created"),
-        sa.UniqueConstraint("experiment_id", "stage", "seed"),
     )
     op.create_index("ix_runs_stage", "runs", ["stage"])
     op.create_table(
         "metrics",
-        foreign("run_id", "runs.id", primary=True),
+        key("experiment_id"),
+        *run_key(),
         key("position"),
         integer("step"),
         big("tokens"),
         number("loss", null=True),
+        part_of("runs", "experiment_id", "stage", "seed"),
     )
     op.create_table(
         "scores",
-        foreign("run_id", "runs.id", primary=True),
+        key("experiment_id"),
+        *run_key(),
         key("position"),
         text("benchmark"),
         text("metric"),
         number("value", null=True),
         number("error", null=True),
         integer("n"),
+        part_of("runs", "experiment_id", "stage", "seed"),
     )
     op.create_index("ix_scores_benchmark_metric", "scores", ["benchmark", "metric"])
 
