@@ -4,10 +4,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, Table, select
+
 from asi_arch.config import Config, load_config
 from asi_arch.launch import make_campaign, new_campaign, only_process
 from asi_arch.records import Campaign, Conclusion, Experiment, MetricPoint
 from asi_arch.store import Store
+from asi_arch.store.database import make_engine, parse_url
+from asi_arch.store.tables import Row
 
 _STAGE = {
     "tokens": 1024,
@@ -25,6 +29,7 @@ _PROBE = {
     "hidden_size": 16,
     "parameters": 9_000,
 }
+_MACHINE = {"created", "updated", "seconds", "tokens_per_second", "memory_bytes", "folder"}
 
 
 class Silence:
@@ -83,22 +88,22 @@ def run_campaign(
         return store.campaign(record.id), conclusion
 
 
-def dump(database: str, campaign_id: int | None = None) -> dict[str, Any]:
-    """Return all that a campaign recorded, but for times and what they decide."""
-    clocks = {"seconds", "tokens_per_second", "memory_bytes"}
-    with Store.open(database, create=False) as store:
-        campaign = store.campaign(campaign_id)
-        runs = store.runs(campaign.id)
-        return {
-            "status": campaign.status,
-            "conclusion": campaign.conclusion,
-            "experiments": [e.model_dump(mode="json") for e in store.experiments(campaign.id)],
-            "findings": [store.findings(e.id) for e in store.experiments(campaign.id)],
-            "programs": [store.program_rounds(e.id) for e in store.experiments(campaign.id)],
-            "runs": [
-                (r.experiment_id, r.stage, r.seed, r.status, r.reason)
-                + ((r.measurement.model_dump(exclude=clocks),) if r.measurement else ())
-                for r in runs
-            ],
-            "dataset": store.dataset(campaign.id),
-        }
+def dump(database: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of every table but the logs, in the order of the primary key.
+
+    Left out is only what tells of time, speed, memory and the machine.
+    """
+    tables = [t for t in Row.metadata.sorted_tables if t.name not in ("calls", "events")]
+    engine = make_engine(parse_url(database), 5.0)
+    with engine.connect() as connection:
+        rows = {table.name: _plain_rows(connection, table) for table in tables}
+    engine.dispose()
+    for campaign in rows["campaigns"]:
+        del campaign["config"]["jobs"]
+    return rows
+
+
+def _plain_rows(connection: Connection, table: Table) -> list[dict[str, Any]]:
+    columns = [column for column in table.columns if column.name not in _MACHINE]
+    rows = connection.execute(select(*columns).order_by(*table.primary_key))
+    return [dict(row) for row in rows.mappings()]
