@@ -111,7 +111,10 @@ def _value(result: JobResult, limits: Limits) -> dict[str, Any]:
         return result.value
     kind, message = result.error.kind, result.error.message
     if kind in ("disk", "killed"):
-        raise UserError(f"this machine broke the job off: {message}; free some space, try again")
+        raise UserError(
+            f"the job was broken off: {message}; unless the program did so itself, free some "
+            "memory and disk space and try again"
+        )
     allowed = f"{limits.seconds:g} seconds and {limits.memory_bytes / 2**30:g} GiB"
     limit = f" (allowed are {allowed})" if kind in ("timeout", "memory") else ""
     error = AsiArchError(f"the program broke its job off: {message}{limit}")

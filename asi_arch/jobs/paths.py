@@ -5,6 +5,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from asi_arch.records import Job, JobError, JobResult, MetricPoint
 
 _MOST_BYTES = 2**26
@@ -19,6 +21,14 @@ def write_whole(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def brief(error: ValueError) -> str:
+    """Return in one line what is wrong with a value; of several complaints the first."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join([".".join(map(str, first["loc"])) or "all of it", first["msg"]])
 
 
 def read_plain(path: Path) -> str:
@@ -88,7 +98,7 @@ class JobPaths:
             return None
         except ValueError as error:
             return JobResult(
-                error=JobError(kind="crash", message=f"the result is unreadable: {error}")
+                error=JobError(kind="crash", message=f"the result is unreadable: {brief(error)}")
             )
 
     def write_result(self, result: JobResult) -> None:

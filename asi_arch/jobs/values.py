@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from asi_arch.jobs.paths import brief
 from asi_arch.records import Dataset, Finding, Job, Measurement, Record
 
 
@@ -17,7 +18,7 @@ def flaw(job: Job, value: dict[str, Any] | None) -> str | None:
     try:
         return _FLAWS[job.kind](job, value)
     except ValueError as error:
-        return str(error)
+        return brief(error)
 
 
 def _flaw_of_dataset(job: Job, value: Any) -> None:

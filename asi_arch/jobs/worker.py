@@ -24,13 +24,16 @@ def run_job(folder: Path) -> None:
     try:
         job = paths.read_job()
         value, error = KINDS[job.kind](job, paths), None
-    except Exception as problem:  # noqa: BLE001 - generated code may raise anything; it is a result
+    except BaseException as problem:  # noqa: BLE001 - generated code may raise anything
         value, error = None, describe(problem)
     seconds = time.monotonic() - started
-    paths.write_result(JobResult(value=value, error=error, seconds=seconds))
+    try:
+        paths.write_result(JobResult(value=value, error=error, seconds=seconds))
+    except ValueError as problem:  # text that is no Unicode
+        paths.write_result(JobResult(error=describe(problem), seconds=seconds))
 
 
-def describe(problem: Exception) -> JobError:
+def describe(problem: BaseException) -> JobError:
     """Return what a person or an engineer needs to know about an exception of a job."""
     trace = "".join(traceback.format_exception(problem))[-_TRACE_CHARACTERS:]
     message = f"{type(problem).__name__}: {problem}"

@@ -86,8 +86,8 @@ def test_verify_that_fails(call: Call, results: dict[str, JobResult]) -> None:
 @pytest.mark.parametrize(
     ("kind", "code", "sentence"),
     [
-        ("disk", 2, "free some space"),
-        ("killed", 2, "this machine broke the job off"),
+        ("disk", 2, "disk space"),
+        ("killed", 2, "the job was broken off"),
         ("timeout", 1, "allowed are 120 seconds"),
         ("exception", 1, "the program broke its job off: too bad"),
     ],

@@ -163,6 +163,23 @@ def test_what_a_program_does_to_its_files_is_its_own_crash(run: Run, wreck: str)
 
 
 @pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("raise type('Odd', (BaseException,), {})('of its own kind')", "of its own kind"),
+        ("raise ValueError(chr(0xD800))", "surrogates not allowed"),
+    ],
+)
+def test_whatever_is_raised_is_said(run: Run, line: str, why: str) -> None:
+    result = run(verification(f"raised-{len(line)}", at_import(line)))
+    assert result.error is not None and why in result.error.message
+
+
+def test_a_broken_answer_is_described_in_one_line() -> None:
+    why = flaw(Job(name="x", kind="verify"), {"findings": [{"check": "x"}]})
+    assert why == "findings.0.passed: Field required"
+
+
+@pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"seed": 6}, "was measured where"),
