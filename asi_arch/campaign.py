@@ -184,17 +184,17 @@ class Campaign:
 
     @asynccontextmanager
     async def _sitting(self) -> AsyncIterator[None]:
-        """Mark the campaign as running, and count the time however it ends."""
-        self.lab.store.set_campaign_status(self.lab.campaign.id, "running")
+        """Mark the campaign as running, end its jobs and count the time however it ends."""
+        store, id = self.lab.store, self.lab.campaign.id
+        store.set_campaign_status(id, "running")
         try:
             yield
         except (asyncio.CancelledError, AsiArchError) as error:
-            reason = str(error) or "interrupted"
-            self.lab.store.set_campaign_status(self.lab.campaign.id, "stopped", reason)
+            store.set_campaign_status(id, "stopped", str(error) or "interrupted")
             raise
         finally:
-            self._note_time()
             await self.lab.runner.close()
+            self._note_time()
 
     def _note_time(self) -> None:
         """Add the time since the last note to the campaign's wall time."""
