@@ -3,16 +3,10 @@
 from typing import TYPE_CHECKING
 
 from asi_arch.records import Campaign, Experiment
+from asi_arch.search.objective import WITHIN
 
 if TYPE_CHECKING:
     from asi_arch.store import Store
-
-WITHIN = 3.0
-"""A fitness of less than this many noise units, either way, proves nothing.
-
-The noise itself is measured on few runs: with three baselines on three seeds (4 degrees of
-freedom) chance alone passes 2 in one case of nine, and 3 in one of 25.
-"""
 
 
 def noise_floors(store: "Store", campaign: Campaign) -> dict[str, float | None]:

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from asi_arch.cli.facts import WITHIN, mark, noise_floors, reference_marks
+from asi_arch.cli.facts import mark, noise_floors, reference_marks
 from asi_arch.cli.output import NONE, Column, count, number, signed, table, with_error
 from asi_arch.records import Campaign, Conclusion
+from asi_arch.search.objective import WITHIN
 
 if TYPE_CHECKING:
     from asi_arch.store import Store

@@ -13,6 +13,13 @@ _T975: tuple[float, ...] = (
 )
 _Z975 = 1.960
 
+WITHIN = 3.0
+"""A fitness of less than this many noise units, either way, proves nothing.
+
+The noise itself is measured on few runs: with three baselines on three seeds (4 degrees of
+freedom) chance alone passes 2 in one case of nine, and 3 in one of 25.
+"""
+
 Losses = Mapping[int, Mapping[int, float]]
 
 

@@ -292,12 +292,20 @@ def test_foreign_programs_are_not_repaired() -> None:
 
 def test_analyst_credits_a_single_change() -> None:
     parent = experiment(1, BASELINES["deltanet"], 1.0)
-    child = experiment(2, BASELINES["deltanet"].replace(decay="scalar"), 1.5, parent_id=1)
+    child = experiment(2, BASELINES["deltanet"].replace(decay="scalar"), 5.5, parent_id=1)
     analysis = asyncio.run(TEAM.analyst.analyse(child, [parent]))
     assert analysis.keep == ("decay=scalar",) and analysis.drop == ()
-    assert "0.5 better" in analysis.summary and "decay from none to scalar" in analysis.summary
-    worse = asyncio.run(TEAM.analyst.analyse(child.model_copy(update={"fitness": 0.2}), [parent]))
-    assert worse.drop == ("decay=scalar",) and "0.8 worse" in worse.summary
+    assert "4.5 better" in analysis.summary and "decay from none to scalar" in analysis.summary
+    worse = asyncio.run(TEAM.analyst.analyse(child.model_copy(update={"fitness": -3.0}), [parent]))
+    assert worse.drop == ("decay=scalar",) and "4 worse" in worse.summary
+
+
+def test_analyst_claims_nothing_within_the_noise() -> None:
+    parent = experiment(1, BASELINES["deltanet"], 1.0)
+    child = experiment(2, BASELINES["deltanet"].replace(decay="scalar"), 3.5, parent_id=1)
+    analysis = asyncio.run(TEAM.analyst.analyse(child, [parent]))
+    assert analysis.keep == analysis.drop == ()
+    assert "within the noise" in analysis.summary and "helped" not in analysis.summary
 
 
 def test_analyst_separates_two_changes_by_the_siblings() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from asi_arch.records import Analysis, Experiment, Outcome
+from asi_arch.search.objective import WITHIN
 from asi_arch.team.rules.effects import Effects, fit
 from asi_arch.team.rules.researcher import design_of
 from asi_arch.team.rules.space import Design
@@ -40,9 +41,9 @@ def _verdicts(design: Design, before: Design, gain: float, effects: Effects) -> 
     """Return the sign of each changed decision's effect, or 0 where the relatives do not tell."""
     changed = design.changes(before)
     if len(changed) == 1:
-        return {changed[0]: gain}
+        return {changed[0]: gain if abs(gain) >= WITHIN else 0.0}
     contrasts = {name: effects.contrast(name, before[name], design[name]) for name in changed}
-    return {n: c.mean if abs(c.mean) > 0.5 * c.sd else 0.0 for n, c in contrasts.items()}
+    return {n: c.mean if abs(c.mean) > 2 * c.sd else 0.0 for n, c in contrasts.items()}
 
 
 def _without_fitness(
@@ -79,7 +80,8 @@ def _score(experiment: Experiment) -> str:
 
 def _compared(gain: float, parent: Experiment) -> str:
     word = "better" if gain > 0 else "worse" if gain < 0 else "different"
-    return f"It is {abs(gain):.3g} {word} than {_name(parent)}."
+    noise = ", within the noise" if abs(gain) < WITHIN else ""
+    return f"It is {abs(gain):.3g} {word} than {_name(parent)}{noise}."
 
 
 def _rank(experiment: Experiment, relatives: Sequence[Experiment]) -> str:
@@ -95,6 +97,6 @@ def _rank(experiment: Experiment, relatives: Sequence[Experiment]) -> str:
 
 
 def _blame(keep: tuple[str, ...], drop: tuple[str, ...]) -> str:
-    parts = [f"{', '.join(keep)} helped"] if keep else []
-    parts += [f"{', '.join(drop)} hurt"] if drop else []
+    parts = [f"{', '.join(keep)} seems to have helped"] if keep else []
+    parts += [f"{', '.join(drop)} seems to have hurt"] if drop else []
     return f"{' and '.join(parts)}." if parts else "Which change did it, these outcomes do not say."
