@@ -78,11 +78,15 @@ class Program(Record):
 
 
 class Finding(Record):
-    """The outcome of one check: numbers, evidence, and a hint for whoever repairs the program."""
+    """The outcome of one check: numbers, evidence, and a hint for whoever repairs the program.
+
+    `measured` is the same every time; `timings`, read off a clock, are not.
+    """
 
     check: str
     passed: bool
     measured: dict[str, float | int | str] = {}
+    timings: dict[str, float] = {}
     evidence: str = ""
     hint: str = ""
 
@@ -337,13 +341,16 @@ class Limits(Record):
 class Job(Record):
     """A piece of work that may run generated code: one JSON in, one JSON out.
 
-    `kind` names the function in `asi_arch.jobs.worker` that does it; `name` is its folder.
+    `kind` names the function in `asi_arch.jobs.worker` that does it; `name` is its folder. Beside
+    that folder it may read what `reads` names and write what `writes` names.
     """
 
     name: str
     kind: Literal["prepare", "verify", "probe", "train"]
     program: str = ""
     spec: dict[str, Any] = {}
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
     limits: Limits = Limits()
 
 

@@ -29,7 +29,15 @@ _PROBE = {
     "hidden_size": 16,
     "parameters": 9_000,
 }
-_MACHINE = {"created", "updated", "seconds", "tokens_per_second", "memory_bytes", "folder"}
+_MACHINE = {
+    "created",
+    "updated",
+    "seconds",
+    "timings",
+    "tokens_per_second",
+    "memory_bytes",
+    "folder",
+}
 
 
 class Silence:

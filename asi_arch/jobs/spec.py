@@ -9,7 +9,8 @@ from asi_arch.records import Job
 def prepare_job(config: Config, folder: Path) -> Job:
     """Return the job that prepares the data in `folder`."""
     spec = {"data": config.data.model_dump(), "folder": str(folder)}
-    return Job(name="prepare", kind="prepare", spec=spec)
+    files = (config.data.files,) if config.data.files else ()
+    return Job(name="prepare", kind="prepare", spec=spec, reads=files, writes=(str(folder),))
 
 
 def verify_job(name: str, program: str, config: Config, only: tuple[str, ...] = ()) -> Job:
@@ -40,5 +41,6 @@ def training_job(
         kind="probe" if stage == "probe" else "train",
         program=program,
         spec=spec,
+        reads=(str(folder),),
         limits=config.train_limits,
     )

@@ -1,6 +1,7 @@
 """What happens to an experiment before training: proposals, programs, findings."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -136,7 +137,12 @@ def _to_finding(row: FindingRow) -> Finding:
     return Finding(
         check=row.check_name,
         passed=row.passed,
-        measured={name: decode_number(value) for name, value in row.measured.items()},
+        measured=_decode(row.measured),
+        timings=_decode(row.timings),
         evidence=row.evidence,
         hint=row.hint,
     )
+
+
+def _decode(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: decode_number(value) for name, value in values.items()}

@@ -185,6 +185,7 @@ class FindingRow(Row):
     check_name: Mapped[str]
     passed: Mapped[bool]
     measured: Mapped[dict[str, Any]]
+    timings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     evidence: Mapped[str]
     hint: Mapped[str]
 

@@ -23,8 +23,8 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9000"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -48,7 +48,7 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder db/ of a later version, with one more migration."""
     folder = tmp_path / "db 100%"
     shutil.copytree(content("db"), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    script = folder / "migrations" / "versions" / "0002_rename.py"
+    script = folder / "migrations" / "versions" / "9000_rename.py"
     script.write_text(NEXT.format(last=""))
     for view in folder.glob("views/*.sql"):
         view.write_text(view.read_text().replace(".name", ".title AS name"))
@@ -138,8 +138,8 @@ def test_older_schema_is_upgraded_with_its_rows(
     store.close()
     with pytest.raises(UserError, match=r"older asi-arch .*run: asi-arch db upgrade --db "):
         Store.open(database_url)
-    assert Store.upgrade(database_url) == ("0001", "0002")
-    assert Store.upgrade(database_url) == ("0002", "0002")
+    assert Store.upgrade(database_url) == ("0002", "9000")
+    assert Store.upgrade(database_url) == ("9000", "9000")
     with connected(database_url) as connection:
         titles = connection.execute(text("SELECT title FROM experiments")).scalars().all()
         assert titles == ["renamed", "renamed"]
