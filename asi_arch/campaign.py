@@ -132,8 +132,10 @@ class Campaign:
             *(lab.run_stage(entrant, "confirm", stage.seeds) for entrant in entrants)
         )
         self._note_time()
-        for run in (run for group in runs for run in group if run.measurement is None):
-            lab.watcher.on_message(f"experiment {run.experiment_id} at confirm: {run.reason}")
+        for run in (run for group in runs for run in group if run.status != "complete"):
+            lab.watcher.on_message(
+                f"experiment {run.experiment_id} at confirm is {run.status}: {run.reason}"
+            )
 
     def _best_found(self) -> list[Experiment]:
         """Return the candidates that pass the gate to `confirm`, best first."""

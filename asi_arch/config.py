@@ -119,6 +119,9 @@ class Stage(_Section):
     seeds: Seeds = (0,)
     baseline_seeds: Seeds = (0, 1)
     heldout_windows: int = Field(256, ge=2, description="held-out sequences scored after training")
+    audit_positions: int = Field(
+        256, ge=1, description="prefixes that a trained model is asked about, one a window"
+    )
     top: int = Field(1, ge=0, description="gate: so many best candidates come here")
     min_fitness: float | None = Field(None, description="gate: and only from this fitness on")
     baselines: int = Field(2, ge=1, description="so many strongest baselines come here")

@@ -123,8 +123,12 @@ async def _train(lab: Lab, experiment: Experiment) -> Experiment:
 
 
 def _failure(runs: Sequence[Run]) -> tuple[Status, str] | None:
-    failed = [run for run in runs if run.measurement is None]
-    return (Status.FAILED, f"{failed[0].stage}: {failed[0].reason}") if failed else None
+    """Return why not every run of a stage gave a measurement, None if all did."""
+    for run in (run for run in runs if run.status != "complete"):
+        if run.status == "dishonest":
+            return Status.REJECTED, f"dishonest: {run.stage} seed {run.seed}: {run.reason}"
+        return Status.FAILED, f"{run.stage}: {run.reason}"
+    return None
 
 
 def _gate(lab: Lab, experiment: Experiment, probes: Sequence[Run]) -> tuple[Status, str] | None:

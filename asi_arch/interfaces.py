@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from asi_arch.records import (
@@ -78,11 +79,16 @@ class Sampler(Protocol):
 
 
 class Runner(Protocol):
-    """Runs jobs; the same job gives the same result on every runner."""
+    """Runs jobs; the same job gives the same result on every runner.
+
+    The files of the job `name` lie in `folder(name)`.
+    """
 
     async def run(
         self, job: Job, on_progress: Callable[[MetricPoint], None] = ...
     ) -> JobResult: ...
+
+    def folder(self, name: str) -> Path: ...
 
     async def close(self) -> None: ...
 

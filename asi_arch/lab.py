@@ -10,7 +10,8 @@ from pathlib import Path
 from asi_arch.config import Config, Jobs
 from asi_arch.errors import BudgetSpent
 from asi_arch.interfaces import Runner, Team, Watcher
-from asi_arch.jobs.spec import training_job, verify_job
+from asi_arch.jobs.spec import training_name, verify_job
+from asi_arch.measure import Examiner, JobFailed
 from asi_arch.records import (
     Campaign,
     Experiment,
@@ -18,7 +19,6 @@ from asi_arch.records import (
     JobError,
     JobResult,
     Limits,
-    Measurement,
     MetricPoint,
     Run,
     Status,
@@ -97,23 +97,17 @@ class Lab:
         return ended
 
     async def _train(self, experiment: Experiment, name: str, seed: int) -> Run:
-        job = training_job(
-            f"{experiment.id:05d}-{name}-{seed}",
-            _source(experiment),
-            self.config,
-            name,
-            seed,
-            self.data_folder,
-        )
+        job, source = training_name(experiment.id, name, seed), _source(experiment)
+        examiner = Examiner(self.runner, self.config, self.data_folder)
         async with self.slots.train:
             self.watcher.on_phase(experiment, f"{name} seed {seed}")
             self.store.log_event(self.campaign.id, experiment.id, "train", f"{name} seed {seed}")
             progress = partial(self._on_progress, experiment, name, seed)
-            result = await self.runner.run(job, progress)
-        if result.value is None:
-            why = _why(result).message
-            return self.store.save_failed_run(experiment.id, name, seed, why)
-        return self.store.save_run(experiment.id, Measurement.model_validate(result.value))
+            try:
+                measured = await examiner.measure(job, source, name, seed, progress)
+            except JobFailed as failure:
+                return self.store.save_failed_run(experiment.id, name, seed, str(failure))
+        return self.store.save_run(experiment.id, measured)
 
     def _on_progress(
         self, experiment: Experiment, name: str, seed: int, point: MetricPoint

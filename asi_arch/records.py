@@ -117,12 +117,30 @@ class MetricPoint(Record):
     loss: float
 
 
-class Measurement(Record):
-    """What one training of one program at one stage with one seed gave.
+class Audit(Record):
+    """What came out when trained weights were examined in fresh processes that know no labels.
 
-    `loss` is held-out, in nats per token; `heldout` holds the mean loss of every held-out window,
-    the same windows in the same order for every run of a stage, so differences can be paired.
+    Losses are nats per token. `reported` is the loss that the training job gave for some windows of
+    its own text, `recomputed` that of the same windows from hidden states and weights, outside. At
+    `positions` places of the held-out text the model was also asked for the hidden state after a
+    prefix that ends there: `largest_change` is how far one moved from the full run, relative to its
+    scale, `prefix_gain` how much lower the loss of the full run is (mean, and its standard error in
+    `prefix_error`): what it gains by seeing more than it may. `flaw` is empty for an honest run.
     """
+
+    reported: float
+    recomputed: float
+    loss_tolerance: float
+    positions: Count
+    largest_change: float
+    change_tolerance: float
+    prefix_gain: float
+    prefix_error: float
+    flaw: str = ""
+
+
+class Effort(Record):
+    """Which training of which stage it was, how large the model, how long and how fast it went."""
 
     stage: str
     seed: int
@@ -130,23 +148,52 @@ class Measurement(Record):
     non_embedding: Count
     mlp_width: Count
     tokens: Count
-    loss: float | None = None
-    loss_error: float | None = None
     seconds: float = 0.0
     tokens_per_second: float = 0.0
     memory_bytes: Count = 0
-    heldout: tuple[float, ...] = ()
     curve: tuple[MetricPoint, ...] = ()
+
+
+class Training(Effort):
+    """What a training job says of itself.
+
+    Generated code ran in the same process: `reported`, its loss on some windows of its own text in
+    nats per token, is a claim, which the audit compares with what the weights give.
+    """
+
+    reported: float | None = None
+
+
+class Scored(Record):
+    """What trained weights are worth, computed from hidden states by a job without their program.
+
+    `loss` is held-out, in nats per token, `loss_error` its standard error; `heldout` holds the mean
+    loss of every held-out window, the same windows in the same order for every run of a stage, so
+    differences can be paired.
+    """
+
+    loss: float | None = None
+    loss_error: float | None = None
+    heldout: tuple[float, ...] = ()
     scores: tuple[Score, ...] = ()
+    audit: Audit | None = None
+
+
+class Measurement(Effort, Scored):
+    """What one training of one program at one stage with one seed gave."""
 
 
 class Run(Record):
-    """A row of the `runs` table: a measurement or the reason why there is none."""
+    """A row of the `runs` table: a measurement, or the reason why it is none.
+
+    A failed run measured nothing. A dishonest one has weights that do not give what it reported,
+    or that see what they may not: its measurement has an audit, and neither loss nor scores.
+    """
 
     experiment_id: int
     stage: str
     seed: int
-    status: Literal["complete", "failed"]
+    status: Literal["complete", "failed", "dishonest"]
     reason: str = ""
     measurement: Measurement | None = None
 
@@ -346,7 +393,7 @@ class Job(Record):
     """
 
     name: str
-    kind: Literal["prepare", "verify", "probe", "train"]
+    kind: Literal["prepare", "verify", "probe", "train", "questions", "hidden", "score"]
     program: str = ""
     spec: dict[str, Any] = {}
     reads: tuple[str, ...] = ()

@@ -21,6 +21,8 @@ class RunningMean(nn.Module):
 
 PEEKING = PLAIN.replace(".cumsum(1)", ".flip(1).cumsum(1).flip(1)")
 
+LOOKAHEAD = PLAIN.replace(".cumsum(1)", ".roll(-1, 1)")
+
 EXPLODING = PLAIN.replace("return value", "return value / 0.0 * value")
 
 

@@ -11,6 +11,7 @@ from asi_arch.errors import AsiArchError, UserError
 from asi_arch.records import (
     Dataset,
     Finding,
+    JobError,
     JobResult,
     Limits,
     Measurement,
@@ -88,11 +89,21 @@ async def train_alone(
     seed: int,
     on_progress: Callable[[MetricPoint], None],
 ) -> Measurement:
-    """Return the measurement of a program at a stage with one seed, the data being prepared."""
-    from asi_arch.jobs.spec import training_job
+    """Return the measurement of a program at a stage with one seed, the data being prepared.
 
-    job = training_job(f"{stage}-{seed}", program, config, stage, seed, _data(runner))
-    return Measurement.model_validate(_value(await runner.run(job, on_progress), job.limits))
+    Raises:
+        AsiArchError: the program broke its job off, or is not honest.
+    """
+    from asi_arch.measure import Examiner, JobFailed
+
+    examiner = Examiner(runner, config, _data(runner))
+    try:
+        found = await examiner.measure(f"{stage}-{seed}", program, stage, seed, on_progress)
+    except JobFailed as failure:
+        raise broken_off(failure.error, failure.job.limits) from failure
+    if found.audit is not None and found.audit.flaw:
+        raise AsiArchError(f"the program is dishonest: {found.audit.flaw}")
+    return found
 
 
 def _data(runner: "LocalRunner") -> Path:
@@ -106,17 +117,21 @@ def _value(result: JobResult, limits: Limits) -> dict[str, Any]:
         UserError: the machine is at fault: its disk is full, or somebody killed the job.
         AsiArchError: the program is.
     """
-    if result.error is None:
-        assert result.value is not None
-        return result.value
-    kind, message = result.error.kind, result.error.message
-    if kind in ("disk", "killed"):
-        raise UserError(
-            f"the job was broken off: {message}; unless the program did so itself, free some "
+    if result.error is not None:
+        raise broken_off(result.error, limits)
+    assert result.value is not None
+    return result.value
+
+
+def broken_off(error: JobError, limits: Limits) -> AsiArchError:
+    """Return what to raise when a job gave no value: a UserError where the machine is at fault."""
+    if error.kind in ("disk", "killed"):
+        return UserError(
+            f"the job was broken off: {error.message}; unless the program did so itself, free some "
             "memory and disk space and try again"
         )
     allowed = f"{limits.seconds:g} seconds and {limits.memory_bytes / 2**30:g} GiB"
-    limit = f" (allowed are {allowed})" if kind in ("timeout", "memory") else ""
-    error = AsiArchError(f"the program broke its job off: {message}{limit}")
-    error.add_note(result.error.trace)
-    raise error
+    limit = f" (allowed are {allowed})" if error.kind in ("timeout", "memory") else ""
+    raised = AsiArchError(f"the program broke its job off: {error.message}{limit}")
+    raised.add_note(error.trace)
+    return raised

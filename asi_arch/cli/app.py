@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
+from asi_arch.cli.audit import audit
 from asi_arch.cli.baselines import baselines
 from asi_arch.cli.db import db
 from asi_arch.cli.diff import diff
@@ -80,7 +81,7 @@ app = typer.Typer(
 )
 _CAMPAIGNS = (run, resume, status)
 _QUERIES = (leaderboard, show, diff, lineage, provenance, baselines, spend)
-_TOOLS = (verify, train, presets, doctor)
+_TOOLS = (verify, train, audit, presets, doctor)
 for _command in (*_CAMPAIGNS, *_QUERIES, *_TOOLS):
     app.command()(_command)
 app.add_typer(db, name="db")

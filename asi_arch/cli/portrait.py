@@ -145,13 +145,14 @@ def _runs(found: Portrait, console: Console) -> None:
         Column[Run]("loss", _loss),
         Column[Run]("to baseline", lambda run: signed(_to_baseline(found, run), good=-1)),
         Column[Run]("scores", _scores, left=True),
+        Column[Run]("audit", _audit, 1, left=True),
         Column[Run]("parameters", lambda run: _of(run, "parameters"), 2),
         Column[Run]("tokens/s", lambda run: _of(run, "tokens_per_second"), 3),
         Column[Run]("seconds", lambda run: _of(run, "seconds"), 4),
     ]
     console.print(table(columns, found.runs, console.width))
     for run in (run for run in found.runs if run.reason):
-        console.print(Text(f"{run.stage} seed {run.seed} failed: {run.reason}", "red"))
+        console.print(Text(f"{run.stage} seed {run.seed} {run.status}: {run.reason}", "red"))
     console.print(marks_line(found.marks))
     console.print(noise_line(found.noise))
     for line in _curves(found):
@@ -161,6 +162,11 @@ def _runs(found: Portrait, console: Console) -> None:
 def _loss(run: Run) -> str:
     got = run.measurement
     return with_error(got.loss, got.loss_error) if got else NONE
+
+
+def _audit(run: Run) -> str:
+    audit = run.measurement.audit if run.measurement else None
+    return f"moved {audit.largest_change:.1g}" if audit else NONE
 
 
 def _to_baseline(found: Portrait, run: Run) -> float | None:

@@ -132,11 +132,11 @@ def _changed(path: Path) -> float:
 def _line(store: "Store", campaign: Campaign, experiment: Experiment, job: JobPaths) -> Line:
     from asi_arch.standings import reference_curve
 
-    _, what, number = job.folder.name.split("-")
+    _, what, number, *examination = job.folder.name.split("-")
     points = job.read_metrics()
     if what == "verify":
         return Line(experiment, what)
-    phase = f"{what} seed {number}"
+    phase = f"{what} seed {number}" + (", examined" if examination else "")
     if not points:
         return Line(experiment, phase)
     last = points[-1]

@@ -33,7 +33,7 @@ from asi_arch.cli.signals import run_until_signal
 from asi_arch.cli.spark import sparklines
 from asi_arch.cli.verify import ProgramFile, print_findings
 from asi_arch.config import Config, load_config
-from asi_arch.records import Dataset, Finding, Measurement, MetricPoint
+from asi_arch.records import Audit, Dataset, Finding, Measurement, MetricPoint
 
 StageName = Literal["probe", "explore", "confirm"]
 
@@ -131,10 +131,24 @@ def _measurement_table(got: Measurement) -> Table:
     ]
     if got.loss is not None and got.stage != "probe":
         rows.insert(1, ("held-out loss", f"{with_error(got.loss, got.loss_error)} nats per token"))
+    if got.audit is not None:
+        rows += audit_rows(got.audit)
     grid = Table.grid(padding=(0, 2))
     for name, value in rows:
         grid.add_row(name, value)
     return grid
+
+
+def audit_rows(audit: Audit) -> list[tuple[str, str]]:
+    """Return what an audit found, as names and values."""
+    return [
+        ("reported loss", f"{number(audit.reported)}, recomputed {number(audit.recomputed)}"),
+        (
+            "prefix audit",
+            f"{audit.positions} positions, hidden states moved by {audit.largest_change:.1g}, "
+            f"loss by {number(audit.prefix_gain, sign=True)} ± {number(audit.prefix_error)}",
+        ),
+    ]
 
 
 def _document(file: Path, outcome: _Outcome) -> dict[str, Any]:

@@ -4,59 +4,49 @@ A sequence writes values to a few keys again and again, then asks every key for 
 A memory that only adds cannot forget the earlier values. Chance is one over the number of values.
 """
 
-import math
-import resource
-import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
 from asi_arch.config import Probe
-from asi_arch.records import Measurement, Score
-from asi_arch.train.model import build_model, device
-from asi_arch.train.trainer import fit
 
-_IGNORE = -100
+NO_QUESTION = -100
 _TEST_SEED = 987_654_321
 _TEST_ROWS = 128
 
 Ids = npt.NDArray[np.int64]
 
 
-def probe(program: str, task: Probe, seed: int) -> Measurement:
-    """Train the program's layer on the task and return its accuracy as the score `overwrite`.
+@dataclass(frozen=True)
+class Question:
+    """Sequences that end with a question about a key, [rows, length], and the answers, [rows]."""
 
-    Raises:
-        TrainingError: the loss is not finite.
-        SizeError: the size cannot be matched.
+    inputs: Ids
+    answers: Ids
+
+
+def vocab_size(task: Probe) -> int:
+    """Return the number of token ids: keys, then values."""
+    return task.keys + task.values
+
+
+def questions(task: Probe) -> dict[str, Question]:
+    """Return the test, the same for everyone: other sequences for the first, second, … question.
+
+    Each ends with its question, so the answer is nowhere in what the model gets.
     """
-    started = time.monotonic()
-    torch.manual_seed(seed)
-    model, size = build_model(program, task, task.keys + task.values)
-    losses = list(fit(model, _answer_losses(model, task, seed), task.steps, task.learning_rate))
-    accuracy = _accuracy(model, task)
-    seconds = time.monotonic() - started
-    tokens = task.steps * task.batch_size * 2 * (task.writes + task.keys)
-    return Measurement(
-        stage="probe",
-        seed=seed,
-        parameters=size.total,
-        non_embedding=size.non_embedding,
-        mlp_width=size.width,
-        tokens=tokens,
-        loss=float(np.mean(losses[-max(1, task.steps // 10) :])),
-        seconds=seconds,
-        tokens_per_second=tokens / seconds,
-        memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        scores=(accuracy,),
-    )
+    rng = np.random.default_rng(_TEST_SEED)
+    return {str(place): _question(task, place, rng) for place in range(task.keys)}
 
 
-def make_batch(task: Probe, rows: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _question(task: Probe, place: int, rng: np.random.Generator) -> Question:
+    inputs, targets = make_batch(task, _TEST_ROWS, rng)
+    end = 2 * (task.writes + place)
+    return Question(inputs[:, : end + 1], targets[:, end])
+
+
+def make_batch(task: Probe, rows: int, rng: np.random.Generator) -> tuple[Ids, Ids]:
     """Return inputs and targets, both [rows, 2 * (writes + keys)]; only the questions have targets.
 
     Key ids come first in the vocabulary, then values. Every key is written at least once if there
@@ -69,9 +59,9 @@ def make_batch(task: Probe, rows: int, rng: np.random.Generator) -> tuple[Tensor
     asked = rng.permuted(np.tile(np.arange(task.keys), (rows, 1)), axis=1)
     answers = np.take_along_axis(_last_values(keys, values, task.keys), asked, axis=1)
     inputs = np.concatenate([_interleave(keys, values), _interleave(asked, answers)], axis=1)
-    targets = np.full_like(inputs, _IGNORE)
+    targets = np.full_like(inputs, NO_QUESTION)
     targets[:, 2 * task.writes :: 2] = answers
-    return torch.from_numpy(inputs), torch.from_numpy(targets)
+    return inputs, targets
 
 
 def _last_values(keys: Ids, values: Ids, count: int) -> Ids:
@@ -83,24 +73,3 @@ def _last_values(keys: Ids, values: Ids, count: int) -> Ids:
 
 def _interleave(left: Ids, right: Ids) -> Ids:
     return np.stack([left, right], axis=2).reshape(len(left), -1)
-
-
-def _answer_losses(model: nn.Module, task: Probe, seed: int) -> Iterator[Tensor]:
-    """Yield the loss at the questions of one fresh batch after another."""
-    rng = np.random.default_rng(seed)
-    for _ in range(task.steps):
-        inputs, targets = make_batch(task, task.batch_size, rng)
-        logits = model(inputs.to(device()))
-        yield F.cross_entropy(logits.flatten(0, 1), targets.to(device()).flatten())
-
-
-@torch.no_grad()
-def _accuracy(model: nn.Module, task: Probe) -> Score:
-    """Share of questions answered rightly, on sequences that are the same for everyone."""
-    model.eval()
-    inputs, targets = make_batch(task, _TEST_ROWS, np.random.default_rng(_TEST_SEED))
-    asked = targets != _IGNORE
-    right = model(inputs.to(device())).argmax(-1).cpu()[asked] == targets[asked]
-    share, count = right.double().mean().item(), right.numel()
-    error = math.sqrt(share * (1 - share) / count)
-    return Score(benchmark="overwrite", metric="accuracy", value=share, error=error, n=count)

@@ -39,6 +39,13 @@ from asi_arch.records import Limits
 
 _POLL_SECONDS = 0.5
 _CLEARING_ROUNDS = 100
+_PRELOADED = (
+    "asi_arch.evaluate.hidden",
+    "asi_arch.evaluate.probe",
+    "asi_arch.evaluate.score",
+    "asi_arch.verify",
+    "safetensors.torch",
+)
 
 
 @dataclass
@@ -64,7 +71,7 @@ def preload() -> None:
 
     torch.set_num_threads(1)
     install()
-    for name in ("asi_arch.evaluate.recall", "asi_arch.train.trainer", "asi_arch.verify"):
+    for name in _PRELOADED:
         importlib.import_module(name)
     _take_a_step()
     gc.freeze()

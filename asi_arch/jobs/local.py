@@ -56,12 +56,12 @@ class LocalRunner:
                 raise _disk_full(self.root) from error
             raise
         if result.error is not None and result.error.kind == "disk":
-            shutil.rmtree(self.root / job.name, ignore_errors=True)
+            shutil.rmtree(self.folder(job.name), ignore_errors=True)
             raise _disk_full(self.root)
         return result
 
     async def _run(self, job: Job, on_progress: Callable[[MetricPoint], None]) -> JobResult:
-        paths = JobPaths(self.root / job.name)
+        paths = JobPaths(self.folder(job.name))
         done = _finished(paths, job)
         if done is not None:
             return done
@@ -93,6 +93,10 @@ class LocalRunner:
             for point in points:
                 on_progress(point)
         return ended.result()
+
+    def folder(self, name: str) -> Path:
+        """Return where the files of a job lie."""
+        return self.root / name
 
     async def close(self) -> None:
         """End the fork server and with it every job, and wait until it is gone."""

@@ -82,6 +82,26 @@ class JobPaths:
         return self.folder / "metrics.jsonl"
 
     @property
+    def weights(self) -> Path:
+        """What a training job has trained."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def whole(self) -> Path:
+        """Questions that show a model whole windows of text."""
+        return self.folder / "whole.npz"
+
+    @property
+    def prefixes(self) -> Path:
+        """Questions that show a model only what it may see."""
+        return self.folder / "prefixes.npz"
+
+    @property
+    def hidden(self) -> Path:
+        """The hidden states that a model answered with."""
+        return self.folder / "hidden.safetensors"
+
+    @property
     def log(self) -> Path:
         """All that the job printed."""
         return self.folder / "log.txt"

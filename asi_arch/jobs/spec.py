@@ -1,9 +1,24 @@
 """What is asked of a job, put together from the configuration."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from asi_arch.config import Config
 from asi_arch.records import Job
+from asi_arch.train.data import part
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Weights, the program, stage and seed they belong to, and what their training reported."""
+
+    program: str
+    stage: str
+    seed: int
+    weights: Path
+    reported: float | None
 
 
 def prepare_job(config: Config, folder: Path) -> Job:
@@ -26,21 +41,78 @@ def verify_job(name: str, program: str, config: Config, only: tuple[str, ...] = 
     return Job(name=name, kind="verify", program=program, spec=spec, limits=config.verify_limits)
 
 
-def training_job(
-    name: str, program: str, config: Config, stage: str, seed: int, folder: Path
-) -> Job:
-    """Return the job that trains a program at a stage with one seed, on the data in `folder`."""
-    spec = {
-        "name": stage,
-        "stage": getattr(config, stage).model_dump(mode="json"),
-        "seed": seed,
-        "folder": str(folder),
-    }
+def training_name(experiment_id: int, stage: str, seed: int) -> str:
+    """Return the name of the job that trains an experiment; its folder keeps the weights."""
+    return f"{experiment_id:05d}-{stage}-{seed}"
+
+
+def training_job(name: str, program: str, config: Config, stage: str, seed: int, data: Path) -> Job:
+    """Return the job that trains a program at a stage with one seed.
+
+    It sees the training part of the data in the folder `data`, never the held-out part.
+    """
+    text = part(data, "train")
     return Job(
         name=name,
         kind="probe" if stage == "probe" else "train",
         program=program,
-        spec=spec,
-        reads=(str(folder),),
+        spec={**_stage(config, stage), "seed": seed, "text": str(text)},
+        reads=() if stage == "probe" else (str(text),),
         limits=config.train_limits,
     )
+
+
+def questions_job(name: str, config: Config, trained: Trained, data: Path) -> Job:
+    """Return the job that writes what a trained model is asked; it runs no generated code."""
+    return _examination(name, "questions", config, trained, _text(trained, data))
+
+
+def hidden_job(name: str, config: Config, trained: Trained, questions: Path, last: bool) -> Job:
+    """Return the job that asks a trained model, which gets token ids and no labels.
+
+    With `last`, only the hidden state at the end of each question is wanted.
+    """
+    job = _examination(name, "hidden", config, trained, {"questions": questions})
+    spec = {**job.spec, "seed": trained.seed, "last": last}
+    return job.model_copy(update={"program": trained.program, "spec": spec})
+
+
+def score_job(
+    name: str,
+    config: Config,
+    trained: Trained,
+    data: Path,
+    answers: Mapping[str, Path],
+    cut_seed: int,
+) -> Job:
+    """Return the job that turns hidden states into losses; it runs no generated code."""
+    job = _examination(name, "score", config, trained, {**_text(trained, data), **answers})
+    spec = {**job.spec, "cut_seed": cut_seed, "reported": trained.reported}
+    return job.model_copy(update={"spec": spec})
+
+
+def _examination(
+    name: str,
+    kind: Literal["questions", "hidden", "score"],
+    config: Config,
+    trained: Trained,
+    files: Mapping[str, Path],
+) -> Job:
+    """Return a job about trained weights that reads `files`, whose names it finds in its spec."""
+    paths = {"weights": str(trained.weights)} | {key: str(path) for key, path in files.items()}
+    return Job(
+        name=name,
+        kind=kind,
+        spec={**_stage(config, trained.stage), **paths},
+        reads=tuple(paths.values()),
+        limits=config.train_limits,
+    )
+
+
+def _text(trained: Trained, data: Path) -> dict[str, Path]:
+    """Return the data folder for a stage that trains on text."""
+    return {} if trained.stage == "probe" else {"data": data}
+
+
+def _stage(config: Config, name: str) -> dict[str, Any]:
+    return {"name": name, "stage": getattr(config, name).model_dump(mode="json")}

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from asi_arch.jobs.paths import brief
-from asi_arch.records import Dataset, Finding, Job, Measurement, Record
+from asi_arch.records import Dataset, Finding, Job, Record, Scored, Training
 
 
 class _Findings(Record):
@@ -29,20 +29,32 @@ def _flaw_of_findings(job: Job, value: Any) -> None:
     _Findings.model_validate(value)
 
 
-def _flaw_of_probe(job: Job, value: Any) -> str | None:
-    return None if _measured(job, value).scores else "no score was measured"
+def _flaw_of_probe(job: Job, value: Any) -> None:
+    _trained(job, value)
 
 
 def _flaw_of_training(job: Job, value: Any) -> str | None:
-    return "no loss was measured" if _measured(job, value).loss is None else None
+    return "no loss was reported" if _trained(job, value).reported is None else None
 
 
-def _measured(job: Job, value: Any) -> Measurement:
-    found = Measurement.model_validate(value)
+def _trained(job: Job, value: Any) -> Training:
+    found = Training.model_validate(value)
     asked = (job.spec["name"], job.spec["seed"])
     if (found.stage, found.seed) != asked:
-        raise ValueError(f"{(found.stage, found.seed)} was measured where {asked} was asked")
+        raise ValueError(f"{(found.stage, found.seed)} was trained where {asked} was asked")
     return found
+
+
+def _flaw_of_hidden(job: Job, value: Any) -> None:
+    """Nothing is taken from the value: what counts is the file beside it, which is judged later."""
+
+
+def _flaw_of_questions(job: Job, value: Any) -> str | None:
+    return None if isinstance(value["cut_seed"], int) else "no seed was drawn"
+
+
+def _flaw_of_score(job: Job, value: Any) -> None:
+    Scored.model_validate(value)
 
 
 _FLAWS: dict[str, Callable[[Job, Any], str | None]] = {
@@ -50,4 +62,7 @@ _FLAWS: dict[str, Callable[[Job, Any], str | None]] = {
     "verify": _flaw_of_findings,
     "probe": _flaw_of_probe,
     "train": _flaw_of_training,
+    "questions": _flaw_of_questions,
+    "hidden": _flaw_of_hidden,
+    "score": _flaw_of_score,
 }

@@ -5,11 +5,14 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asi_arch.errors import AsiArchError
 from asi_arch.jobs.paths import JobPaths
-from asi_arch.records import Job, JobError, JobResult
+from asi_arch.records import Job, JobError, JobResult, Training
+
+if TYPE_CHECKING:
+    from asi_arch.train.model import LanguageModel
 
 DISK_FULL = 75
 """Exit code of a process that could not even write why it failed."""
@@ -63,25 +66,86 @@ def _verify(job: Job, paths: JobPaths) -> dict[str, Any]:
 
 def _probe(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Probe
-    from asi_arch.evaluate.recall import probe
+    from asi_arch.evaluate.probe import train_probe
 
-    measurement = probe(job.program, Probe(**job.spec["stage"]), job.spec["seed"])
-    return measurement.model_dump(mode="json")
+    model, training = train_probe(job.program, Probe(**job.spec["stage"]), job.spec["seed"])
+    return _trained(model, training, paths)
 
 
 def _train(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Stage
     from asi_arch.train.trainer import train
 
-    measurement = train(
+    model, training = train(
         job.program,
         Stage(**job.spec["stage"]),
         name=job.spec["name"],
         seed=job.spec["seed"],
-        folder=Path(job.spec["folder"]),
+        text=Path(job.spec["text"]),
         on_progress=paths.append_metric,
     )
-    return measurement.model_dump(mode="json")
+    return _trained(model, training, paths)
+
+
+def _trained(model: "LanguageModel", training: Training, paths: JobPaths) -> dict[str, Any]:
+    from asi_arch.train.weights import save_weights
+
+    save_weights(model, paths.weights)
+    return training.model_dump(mode="json")
+
+
+def _questions(job: Job, paths: JobPaths) -> dict[str, Any]:
+    from asi_arch.config import Probe, Stage
+    from asi_arch.evaluate import questions, recall
+
+    seed = questions.cut_seed(Path(job.spec["weights"]))
+    if job.spec["name"] == "probe":
+        asked = recall.questions(Probe(**job.spec["stage"]))
+        questions.write_questions(paths.whole, {key: q.inputs for key, q in asked.items()})
+    else:
+        stage, data = Stage(**job.spec["stage"]), Path(job.spec["data"])
+        prefixes = questions.prefix_questions(stage, data, questions.choose_cuts(stage, data, seed))
+        questions.write_questions(paths.whole, questions.whole_questions(stage, data))
+        questions.write_questions(paths.prefixes, prefixes)
+    return {"cut_seed": seed}
+
+
+def _hidden(job: Job, paths: JobPaths) -> dict[str, Any]:
+    from safetensors.torch import save_file
+
+    from asi_arch.config import Probe, Stage
+    from asi_arch.evaluate.hidden import answer
+
+    kind = Probe if job.spec["name"] == "probe" else Stage
+    states = answer(
+        job.program,
+        kind(**job.spec["stage"]),
+        seed=job.spec["seed"],
+        weights=Path(job.spec["weights"]),
+        questions=Path(job.spec["questions"]),
+        last=job.spec["last"],
+    )
+    save_file(states, paths.hidden)
+    return {"batches": len(states)}
+
+
+def _score(job: Job, paths: JobPaths) -> dict[str, Any]:
+    from asi_arch.config import Probe, Stage
+    from asi_arch.evaluate.score import score_recall, score_text
+
+    spec, weights, whole = job.spec, Path(job.spec["weights"]), Path(job.spec["whole"])
+    if spec["name"] == "probe":
+        return score_recall(Probe(**spec["stage"]), weights, whole).model_dump(mode="json")
+    scored = score_text(
+        Stage(**spec["stage"]),
+        Path(spec["data"]),
+        weights=weights,
+        whole=whole,
+        prefixes=Path(spec["prefixes"]),
+        seed=spec["cut_seed"],
+        reported=spec["reported"],
+    )
+    return scored.model_dump(mode="json")
 
 
 KINDS: dict[str, Callable[[Job, JobPaths], dict[str, Any]]] = {
@@ -89,4 +153,7 @@ KINDS: dict[str, Callable[[Job, JobPaths], dict[str, Any]]] = {
     "verify": _verify,
     "probe": _probe,
     "train": _train,
+    "questions": _questions,
+    "hidden": _hidden,
+    "score": _score,
 }

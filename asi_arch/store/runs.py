@@ -3,25 +3,30 @@
 import math
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, subqueryload
+from sqlalchemy.orm import Session, joinedload, subqueryload
 
-from asi_arch.records import Measurement, MetricPoint, Run, Score
+from asi_arch.records import Audit, Measurement, MetricPoint, Run, Score
 from asi_arch.store.campaigns import find_campaign
 from asi_arch.store.experiments import find_experiment
-from asi_arch.store.tables import ExperimentRow, MetricRow, RunRow, ScoreRow
+from asi_arch.store.tables import AuditRow, ExperimentRow, MetricRow, RunRow, ScoreRow
 
 
 def save_run(session: Session, experiment_id: int, measurement: Measurement) -> Run:
-    """Record a training; one whose loss is not finite has failed. A run once saved stays."""
+    """Record a training; one whose loss is not finite has failed. A run once saved stays.
+
+    Of a dishonest one no loss and no score is kept that a query could mistake for a result.
+    """
     known = _find(session, experiment_id, measurement.stage, measurement.seed)
     if known is not None:
         return _to_run(known)
-    loss = measurement.loss
-    diverged = loss is not None and not math.isfinite(loss)
+    status, reason = _judge(measurement)
+    if status == "dishonest":
+        measurement = measurement.model_copy(update=_NOTHING)
     row = RunRow(
         experiment_id=experiment_id,
-        status="failed" if diverged else "complete",
-        reason=f"the held-out loss is {loss}" if diverged else "",
+        status=status,
+        reason=reason,
+        audit=AuditRow(**measurement.audit.model_dump()) if measurement.audit else None,
         metrics=[
             MetricRow(position=position, **point.model_dump())
             for position, point in enumerate(measurement.curve)
@@ -30,9 +35,22 @@ def save_run(session: Session, experiment_id: int, measurement: Measurement) -> 
             ScoreRow(position=position, **score.model_dump())
             for position, score in enumerate(measurement.scores)
         ],
-        **measurement.model_dump(exclude={"curve", "scores"}),
+        **measurement.model_dump(exclude={"curve", "scores", "audit"}),
     )
     return _add(session, row)
+
+
+_NOTHING = {"loss": None, "loss_error": None, "heldout": (), "scores": ()}
+
+
+def _judge(measurement: Measurement) -> tuple[str, str]:
+    """Return status and reason of a run."""
+    loss, audit = measurement.loss, measurement.audit
+    if loss is not None and not math.isfinite(loss):
+        return "failed", f"the held-out loss is {loss}"
+    if audit is not None and audit.flaw:
+        return "dishonest", audit.flaw
+    return "complete", ""
 
 
 def save_failed_run(
@@ -61,6 +79,7 @@ def list_runs(
     rows = rows.order_by(RunRow.experiment_id, RunRow.stage, RunRow.seed)
     # SQLite scans the whole table for a list of keys of several columns, as selectinload asks.
     rows = rows.options(subqueryload(RunRow.metrics), subqueryload(RunRow.scores))
+    rows = rows.options(joinedload(RunRow.audit))
     return [_to_run(row) for row in session.scalars(rows)]
 
 
@@ -98,7 +117,7 @@ def _to_run(row: RunRow) -> Run:
         seed=row.seed,
         status=row.status,
         reason=row.reason,
-        measurement=_to_measurement(row) if row.status == "complete" else None,
+        measurement=None if row.status == "failed" else _to_measurement(row),
     )
 
 
@@ -113,11 +132,19 @@ def _to_measurement(row: RunRow) -> Measurement:
                 for point in row.metrics
             ],
             "scores": [_to_score(score) for score in row.scores],
+            "audit": _to_audit(row.audit) if row.audit else None,
         }
     )
 
 
-_PLAIN = Measurement.model_fields.keys() - {"seconds", "tokens_per_second", "curve", "scores"}
+_ELSEWHERE = {"seconds", "tokens_per_second", "curve", "scores", "audit"}
+_PLAIN = Measurement.model_fields.keys() - _ELSEWHERE
+
+
+def _to_audit(row: AuditRow) -> Audit:
+    counted = {"positions": row.positions, "flaw": row.flaw}
+    numbers = Audit.model_fields.keys() - counted.keys()
+    return Audit(**counted, **{name: _number(getattr(row, name)) for name in numbers})
 
 
 def _to_score(row: ScoreRow) -> Score:

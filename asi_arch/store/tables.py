@@ -213,6 +213,7 @@ class RunRow(Row):
     created: Mapped[Created]
     metrics: Mapped[list["MetricRow"]] = relationship(order_by="MetricRow.position")
     scores: Mapped[list["ScoreRow"]] = relationship(order_by="ScoreRow.position")
+    audit: Mapped["AuditRow | None"] = relationship()
 
 
 def _of_run() -> ForeignKeyConstraint:
@@ -249,6 +250,25 @@ class ScoreRow(Row):
     value: Mapped[float | None]
     error: Mapped[float | None]
     n: Mapped[int]
+
+
+class AuditRow(Row):
+    """Whether a run's weights give what it reported, without seeing what they may not."""
+
+    __tablename__ = "audits"
+    __table_args__ = (_of_run(),)
+    experiment_id: Mapped[Key]
+    stage: Mapped[TextKey]
+    seed: Mapped[BigKey]
+    reported: Mapped[float | None]
+    recomputed: Mapped[float | None]
+    loss_tolerance: Mapped[float | None]
+    positions: Mapped[int]
+    largest_change: Mapped[float | None]
+    change_tolerance: Mapped[float | None]
+    prefix_gain: Mapped[float | None]
+    prefix_error: Mapped[float | None]
+    flaw: Mapped[str]
 
 
 class AnalysisRow(Row):

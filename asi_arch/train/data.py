@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from asi_arch.records import Dataset, Document
 Tokens = npt.NDArray[np.uint8]
 
 VOCAB_SIZE = 256
+_CLOSING = 32
 _NOT_LIBRARY = {"site-packages", "test", "tests", "idle_test", "__pycache__"}
 
 
@@ -46,17 +48,21 @@ def prepare(data: Data, folder: Path) -> Dataset:
     documents = [_document(path, root, data.heldout_percent) for path in _files(data, root)]
     corpus = Corpus(_join(documents, root, "train"), _join(documents, root, "heldout"))
     _refuse_tiny(corpus, root)
-    corpus.train.tofile(folder / "train.bin")
-    corpus.heldout.tofile(folder / "heldout.bin")
+    corpus.train.tofile(part(folder, "train"))
+    corpus.heldout.tofile(part(folder, "heldout"))
     dataset = _describe(data, documents, corpus)
     write_whole(manifest, dataset.model_dump_json(indent=1))
     return dataset
 
 
-def load(folder: Path) -> Corpus:
-    """Map both parts of the data set in `folder` into memory."""
-    parts = (np.memmap(folder / f"{name}.bin", np.uint8, "r") for name in ("train", "heldout"))
-    return Corpus(*parts)
+def part(folder: Path, split: Literal["train", "heldout"]) -> Path:
+    """Return the file of one part of the data set in `folder`."""
+    return folder / f"{split}.bin"
+
+
+def load(file: Path) -> Tokens:
+    """Map one part of a data set into memory."""
+    return np.memmap(file, np.uint8, "r")
 
 
 def batches(
@@ -75,6 +81,11 @@ def windows(tokens: Tokens, count: int, length: int) -> Tokens:
     """Return [count, length + 1] tokens, evenly spread, the same for every run."""
     starts = np.linspace(0, len(tokens) - length - 1, count).astype(np.int64)
     return np.stack([tokens[start : start + length + 1] for start in starts])
+
+
+def closing_windows(train: Tokens, length: int) -> Tokens:
+    """Return the windows of the training text whose loss a training job reports at its end."""
+    return windows(train, _CLOSING, length)
 
 
 def _root(data: Data) -> Path:

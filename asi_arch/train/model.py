@@ -66,12 +66,16 @@ class LanguageModel(nn.Module):
         )
         self.norm = nn.RMSNorm(hidden_size, eps=1e-6)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map token ids [batch, length] to logits [batch, length, vocab_size]."""
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """Map token ids [batch, length] to what the head reads [batch, length, hidden_size]."""
         x = self.embedding(tokens)
         for block in self.blocks:
             x = block(x)
-        return F.linear(self.norm(x), self.embedding.weight)
+        return torch.as_tensor(self.norm(x))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map token ids [batch, length] to logits [batch, length, vocab_size]."""
+        return F.linear(self.hidden(tokens), self.embedding.weight)
 
 
 def build_model(

@@ -1,4 +1,4 @@
-"""Train one program at one stage with one seed, and measure what it learned on held-out text."""
+"""Train one program at one stage with one seed; what it learned is measured elsewhere."""
 
 import math
 import resource
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from asi_arch.config import Stage
 from asi_arch.errors import AsiArchError
-from asi_arch.records import Measurement, MetricPoint
-from asi_arch.train.data import VOCAB_SIZE, Corpus, batches, load, windows
-from asi_arch.train.model import build_model, device
+from asi_arch.records import MetricPoint, Training
+from asi_arch.train.data import VOCAB_SIZE, Tokens, batches, closing_windows, load
+from asi_arch.train.model import LanguageModel, build_model, device
 
 _POINTS = 20
 
@@ -29,10 +29,10 @@ def train(
     *,
     name: str,
     seed: int,
-    folder: Path,
+    text: Path,
     on_progress: Callable[[MetricPoint], None],
-) -> Measurement:
-    """Return the measurement of `program` at `stage`, the data being in `folder`.
+) -> tuple[LanguageModel, Training]:
+    """Return the model of `program` at `stage`, trained on `text`, and what that took.
 
     Everyone sees the same tokens in the same order for the same seed, at the same number of
     parameters. Losses are nats per token.
@@ -42,25 +42,22 @@ def train(
         SizeError: the size cannot be matched.
     """
     started = time.monotonic()
-    corpus = load(folder)
+    tokens = load(text)
     torch.manual_seed(seed)
     model, size = build_model(program, stage, VOCAB_SIZE)
-    curve = list(_optimise(model, stage, corpus, seed, on_progress))
+    curve = list(_optimise(model, stage, tokens, seed, on_progress))
     seconds = time.monotonic() - started
-    losses = heldout_losses(model, stage, corpus)
-    return Measurement(
+    return model, Training(
         stage=name,
         seed=seed,
         parameters=size.total,
         non_embedding=size.non_embedding,
         mlp_width=size.width,
         tokens=stage.steps * stage.batch_size * stage.length,
-        loss=losses.mean().item(),
-        loss_error=losses.std().item() / math.sqrt(len(losses)),
+        reported=window_losses(model, closing_windows(tokens, stage.length)).mean().item(),
         seconds=seconds,
         tokens_per_second=stage.steps * stage.batch_size * stage.length / seconds,
-        memory_bytes=_peak_memory(),
-        heldout=tuple(losses.tolist()),
+        memory_bytes=peak_memory(),
         curve=tuple(curve),
     )
 
@@ -125,13 +122,13 @@ def token_losses(model: nn.Module, tokens: Tensor) -> Tensor:
 def _optimise(
     model: nn.Module,
     stage: Stage,
-    corpus: Corpus,
+    text: Tokens,
     seed: int,
     on_progress: Callable[[MetricPoint], None],
 ) -> Iterator[MetricPoint]:
     """Train, and yield the mean training loss of each twentieth of the way."""
     every = max(1, stage.steps // _POINTS)
-    data = batches(corpus.train, stage.steps, stage.batch_size, stage.length, seed)
+    data = batches(text, stage.steps, stage.batch_size, stage.length, seed)
     losses = fit(
         model,
         (token_losses(model, torch.from_numpy(tokens)).mean() for tokens in data),
@@ -153,21 +150,21 @@ def _optimise(
 
 
 @torch.no_grad()
-def heldout_losses(model: nn.Module, stage: Stage, corpus: Corpus, rows: int = 16) -> Tensor:
-    """Mean loss of each held-out window, [stage.heldout_windows], in nats per token.
+def window_losses(model: nn.Module, windows: Tokens, rows: int = 16) -> Tensor:
+    """Mean loss of each window [count, length + 1] in nats per token, by this process's account.
 
     Raises:
         TrainingError: one of them is not finite.
     """
     model.eval()
-    tokens = torch.from_numpy(windows(corpus.heldout, stage.heldout_windows, stage.length))
-    losses = torch.cat([token_losses(model, part).mean(1) for part in torch.split(tokens, rows)])
+    parts = torch.split(torch.from_numpy(windows), rows)
+    losses = torch.cat([token_losses(model, part).mean(1) for part in parts])
     if not losses.isfinite().all():
-        raise TrainingError("the held-out loss is not finite")
+        raise TrainingError("the loss after training is not finite")
     return losses.double().cpu()
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """Bytes: the GPU's allocator peak, or this process's resident peak."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()

@@ -22,12 +22,13 @@ from asi_arch.records import (
     Finding,
     Job,
     JobResult,
-    Measurement,
     MetricPoint,
     Origin,
     Program,
     Proposal,
     Score,
+    Scored,
+    Training,
 )
 from asi_arch.store import Store
 from tests.campaigns import Silence, tiny_config
@@ -88,8 +89,9 @@ class SlowTeam:
 class SimulatedRunner:
     """Answers every job after its simulated duration, and keeps who ran when."""
 
-    def __init__(self, durations: Callable[[Job], float]) -> None:
+    def __init__(self, durations: Callable[[Job], float], files: Path) -> None:
         self.durations = durations
+        self.files = files
         self.spans: list[tuple[str, float, float]] = []
 
     async def run(
@@ -100,6 +102,9 @@ class SimulatedRunner:
         await asyncio.sleep(self.durations(job))
         self.spans.append((job.kind, start, clock()))
         return JobResult(value=_value(job))
+
+    def folder(self, name: str) -> Path:
+        return self.files / name
 
     async def close(self) -> None:
         """Nothing to end."""
@@ -113,25 +118,29 @@ def _value(job: Job) -> dict[str, Any]:
         return dataset.model_dump(mode="json")
     if job.kind == "verify":
         return {"findings": [Finding(check="contract", passed=True).model_dump(mode="json")]}
+    if job.kind in ("questions", "hidden"):
+        return {"cut_seed": 0}
+    if job.kind == "score":
+        loss = float(job.spec["reported"] or 0)
+        score = Score(benchmark="overwrite", metric="accuracy", value=0.5)
+        return Scored(loss=loss, scores=(score,)).model_dump(mode="json")
     seed = job.spec["seed"]
-    loss = 2 + (len(job.program) * 37 % 11 + seed * (len(job.program) % 3)) / 100
-    measured = Measurement(
+    trained = Training(
         stage=job.spec["name"],
         seed=seed,
         parameters=1,
         non_embedding=1,
         mlp_width=1,
         tokens=1,
-        loss=loss,
-        scores=(Score(benchmark="overwrite", metric="accuracy", value=0.5),),
+        reported=2 + (len(job.program) * 37 % 11 + seed * (len(job.program) % 3)) / 100,
     )
-    return measured.model_dump(mode="json")
+    return trained.model_dump(mode="json")
 
 
 def simulate(
     config: Config, folder: Path, thinking: float, durations: Callable[[Job], float]
 ) -> tuple[SimulatedRunner, SlowTeam]:
-    runner, team = SimulatedRunner(durations), SlowTeam(thinking)
+    runner, team = SimulatedRunner(durations, folder), SlowTeam(thinking)
     with Store.open(str(folder / "a.db")) as store:
         record = new_campaign(store, config, folder)
         lab = Lab(
@@ -149,7 +158,7 @@ def simulate(
 
 
 def training_takes_ten(job: Job) -> float:
-    return {"prepare": 0.0, "verify": 1.0, "probe": 1.0, "train": 10.0}[job.kind]
+    return {"verify": 1.0, "probe": 1.0, "train": 10.0}.get(job.kind, 0.0)
 
 
 def most_at_once(spans: list[tuple[str, float, float]], kinds: set[str]) -> int:

@@ -10,7 +10,18 @@ import pytest
 from typer.testing import Result
 
 from asi_arch.cli.alone import read_program
-from asi_arch.records import Dataset, Finding, Job, JobError, JobResult, Measurement, MetricPoint
+from asi_arch.records import (
+    Audit,
+    Dataset,
+    Finding,
+    Job,
+    JobError,
+    JobResult,
+    Measurement,
+    MetricPoint,
+    Scored,
+    Training,
+)
 
 Call = Callable[..., Result]
 
@@ -30,6 +41,9 @@ class InventedRunner:
         on_progress(MetricPoint(step=1, tokens=512, loss=5.0))
         return self.results[job.kind]
 
+    def folder(self, name: str) -> Path:
+        return self.root / name
+
     async def close(self) -> None:
         await asyncio.sleep(0)
 
@@ -48,13 +62,31 @@ def results(
     values = {
         "verify": {"findings": [passed.model_dump()]},
         "prepare": dataset.model_dump(),
-        "train": measure("explore", 1, 1.6).model_dump(),
+        "train": measure("explore", 1, 1.6).model_dump(include=set(Training.model_fields))
+        | {"reported": 1.5},
+        "questions": {"cut_seed": 1},
+        "hidden": {},
+        "score": Scored(loss=1.6, loss_error=0.01, audit=audit()).model_dump(),
     }
     found = {kind: JobResult(value=value) for kind, value in values.items()}
     monkeypatch.setattr(InventedRunner, "results", found)
     monkeypatch.setattr(InventedRunner, "jobs", [])
     monkeypatch.setattr("asi_arch.jobs.LocalRunner", InventedRunner)
     return found
+
+
+def audit(flaw: str = "") -> Audit:
+    return Audit(
+        reported=1.5,
+        recomputed=1.5,
+        loss_tolerance=0.01,
+        positions=256,
+        largest_change=3e-7,
+        change_tolerance=1e-3,
+        prefix_gain=0.0,
+        prefix_error=0.0,
+        flaw=flaw,
+    )
 
 
 def failed_check() -> JobResult:
@@ -112,8 +144,19 @@ def test_train_measures_beside_the_marks(call: Call, results: dict[str, JobResul
     assert result.exit_code == 0
     assert "1.6000 ± 0.0100 nats per token" in result.stdout
     assert "gzip 1.350" in result.stdout
-    assert [job.kind for job in InventedRunner.jobs] == ["verify", "prepare", "train"]
-    assert InventedRunner.jobs[-1].spec["seed"] == 1
+    assert "256 positions, hidden states moved by 3e-07" in result.stdout
+    kinds = ["verify", "prepare", "train", "questions", "hidden", "hidden", "score"]
+    assert [job.kind for job in InventedRunner.jobs] == kinds
+    assert InventedRunner.jobs[2].spec["seed"] == 1
+
+
+def test_train_measures_nothing_that_is_dishonest(
+    call: Call, results: dict[str, JobResult]
+) -> None:
+    results["score"] = JobResult(value=Scored(loss=1.0, audit=audit("it peeks")).model_dump())
+    result = call("train", "layer.py", "--stage", "explore")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "the program is dishonest: it peeks" in result.stderr
 
 
 def test_train_stops_at_a_failed_check(call: Call, results: dict[str, JobResult]) -> None:

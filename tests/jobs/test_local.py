@@ -182,15 +182,15 @@ def test_a_broken_answer_is_described_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"seed": 6}, "was measured where"),
-        ({"stage": "confirm"}, "was measured where"),
-        ({"loss": None}, "no loss"),
+        ({"seed": 6}, "was trained where"),
+        ({"stage": "confirm"}, "was trained where"),
+        ({"reported": None}, "no loss"),
         ({"tokens": 10**30}, "less than or equal"),
     ],
 )
-def test_a_measurement_of_something_else_is_no_answer(changes: dict[str, object], why: str) -> None:
+def test_a_training_of_something_else_is_no_answer(changes: dict[str, object], why: str) -> None:
     sizes = {"parameters": 1, "non_embedding": 1, "mlp_width": 1, "tokens": 1}
-    value = {"stage": "explore", "seed": 5, "loss": 1.0, **sizes}
+    value = {"stage": "explore", "seed": 5, "reported": 1.0, **sizes}
     job = Job(name="x", kind="train", spec={"name": "explore", "seed": 5})
     assert flaw(job, value) is None
     assert why in str(flaw(job, {**value, **changes}))

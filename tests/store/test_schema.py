@@ -17,7 +17,7 @@ from asi_arch.errors import UserError
 from asi_arch.records import Campaign, Experiment
 from asi_arch.store import Store, migrations
 from asi_arch.store.database import make_engine, parse_url, writing
-from asi_arch.store.tables import DatasetRow, DocumentRow, KnowledgeRow, Row, RunRow
+from asi_arch.store.tables import AuditRow, DatasetRow, DocumentRow, KnowledgeRow, Row, RunRow
 
 NEXT = """
 import sqlalchemy as sa
@@ -90,7 +90,8 @@ def test_migrations_are_one_line_of_numbers() -> None:
 @pytest.mark.parametrize(
     ("row", "record", "elsewhere"),
     [
-        (RunRow, records.Measurement, {"curve", "scores"}),
+        (RunRow, records.Measurement, {"curve", "scores", "audit"}),
+        (AuditRow, records.Audit, set()),
         (KnowledgeRow, records.Entry, set()),
         (DatasetRow, records.Dataset, {"documents", "references"}),
         (DocumentRow, records.Document, set()),

@@ -1,0 +1,57 @@
+"""Trained weights on disk, as safetensors: numbers only, nothing that is executed when read."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_model, save_model
+from torch import Tensor
+
+from asi_arch.errors import AsiArchError
+from asi_arch.train.model import LanguageModel, device
+
+_HEAD = "embedding.weight"
+
+
+class WeightsError(AsiArchError):
+    """Weights that cannot be read, or do not fit; the run is stored as failed with this reason."""
+
+
+def save_weights(model: LanguageModel, path: Path) -> None:
+    """Write all parameters and buffers."""
+    save_model(model, str(path))
+
+
+def load_weights(model: LanguageModel, path: Path) -> None:
+    """Fill a model of the same program and stage.
+
+    Raises:
+        WeightsError: names or shapes differ, or the file is not safetensors.
+    """
+    try:
+        load_model(model, path, device=str(device()))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise WeightsError(f"the weights do not fit a fresh model: {error}") from error
+
+
+def read_head(path: Path) -> Tensor:
+    """Return the tied embedding [vocab_size, hidden_size].
+
+    Raises:
+        WeightsError: there is none.
+    """
+    return read_tensors(path, [_HEAD])[_HEAD].float()
+
+
+def read_tensors(path: Path, names: list[str]) -> dict[str, Tensor]:
+    """Return tensors of a file that generated code may have written.
+
+    Raises:
+        WeightsError: one is missing, or the file is not plain safetensors.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise WeightsError(f"{path.name} is not a plain file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path.name} cannot be read: {error}") from error
