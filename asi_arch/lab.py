@@ -10,15 +10,13 @@ from pathlib import Path
 from asi_arch.config import Config, Jobs
 from asi_arch.errors import BudgetSpent
 from asi_arch.interfaces import Runner, Team, Watcher
+from asi_arch.jobs.findings import findings_of
 from asi_arch.jobs.spec import training_name, verify_job
 from asi_arch.measure import Examiner, JobFailed
 from asi_arch.records import (
     Campaign,
     Experiment,
     Finding,
-    JobError,
-    JobResult,
-    Limits,
     MetricPoint,
     Run,
     Status,
@@ -74,9 +72,7 @@ class Lab:
         async with self.slots.verify:
             self.watcher.on_phase(experiment, "verify")
             result = await self.runner.run(job)
-        if result.value is None:
-            return [_broken_off(_why(result), job.limits)]
-        return [Finding.model_validate(finding) for finding in result.value["findings"]]
+        return findings_of(result, job.limits)
 
     async def run_stage(self, experiment: Experiment, name: str, seeds: Sequence[int]) -> list[Run]:
         """Train the program at a stage with each seed; runs that are stored are not redone."""
@@ -134,18 +130,3 @@ class Lab:
 def _source(experiment: Experiment) -> str:
     assert experiment.program is not None
     return experiment.program.source
-
-
-def _why(result: JobResult) -> JobError:
-    assert result.error is not None
-    return result.error
-
-
-def _broken_off(error: JobError, limits: Limits) -> Finding:
-    return Finding(
-        check="job",
-        passed=False,
-        measured={"kind": error.kind, "seconds": limits.seconds, "memory": limits.memory_bytes},
-        evidence=f"{error.message}\n{error.trace[-1000:]}".strip(),
-        hint="The program must run small inputs within the limits on time and memory.",
-    )

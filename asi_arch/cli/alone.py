@@ -1,7 +1,7 @@
 """Do the jobs of a campaign for one file, in a temporary folder, without a database."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ from asi_arch.records import (
     Dataset,
     Finding,
     JobError,
-    JobResult,
     Limits,
     Measurement,
     MetricPoint,
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _LONGEST_PROGRAM = 2**20
+_MACHINE = ("disk", "killed")
+"""Kinds of errors that are not the program's fault."""
 
 
 def read_program(path: Path) -> str:
@@ -57,14 +58,25 @@ async def temporary_runner() -> "AsyncIterator[LocalRunner]":
 
 
 async def verify_alone(
-    runner: "LocalRunner", config: Config, program: str, only: tuple[str, ...] = ()
+    runner: "LocalRunner",
+    config: Config,
+    program: str,
+    changes: Mapping[str, Any] | None = None,
+    name: str = "verify",
 ) -> list[Finding]:
-    """Return the findings about a program at the sizes of `explore`."""
+    """Return the findings about a program at the sizes of `explore`.
+
+    Raises:
+        UserError: the machine is at fault: its disk is full, or somebody killed the job.
+    """
+    from asi_arch.jobs.findings import findings_of
     from asi_arch.jobs.spec import verify_job
 
-    job = verify_job("verify", program, config, only)
-    value = _value(await runner.run(job), job.limits)
-    return [Finding.model_validate(finding) for finding in value["findings"]]
+    job = verify_job(name, program, config, changes)
+    result = await runner.run(job)
+    if result.error is not None and result.error.kind in _MACHINE:
+        raise broken_off(result.error, job.limits)
+    return findings_of(result, job.limits)
 
 
 async def prepare_alone(runner: "LocalRunner", config: Config) -> Dataset:
@@ -110,22 +122,9 @@ def _data(runner: "LocalRunner") -> Path:
     return runner.root / "data"
 
 
-def _value(result: JobResult, limits: Limits) -> dict[str, Any]:
-    """Return the value of a result.
-
-    Raises:
-        UserError: the machine is at fault: its disk is full, or somebody killed the job.
-        AsiArchError: the program is.
-    """
-    if result.error is not None:
-        raise broken_off(result.error, limits)
-    assert result.value is not None
-    return result.value
-
-
 def broken_off(error: JobError, limits: Limits) -> AsiArchError:
     """Return what to raise when a job gave no value: a UserError where the machine is at fault."""
-    if error.kind in ("disk", "killed"):
+    if error.kind in _MACHINE:
         return UserError(
             f"the job was broken off: {error.message}; unless the program did so itself, free some "
             "memory and disk space and try again"

@@ -124,7 +124,7 @@ async def _try_job() -> tuple[bool, bool]:
     config = load_config()
     program = baseline_program(config.baselines[-1]).source
     async with temporary_runner() as runner:
-        findings = await verify_alone(runner, config, program, only=("contract",))
+        findings = await verify_alone(runner, config, program, {"only": ("contract",)})
         return all(finding.passed for finding in findings), runner.network_closed
 
 

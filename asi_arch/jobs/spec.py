@@ -28,17 +28,27 @@ def prepare_job(config: Config, folder: Path) -> Job:
     return Job(name="prepare", kind="prepare", spec=spec, reads=files, writes=(str(folder),))
 
 
-def verify_job(name: str, program: str, config: Config, only: tuple[str, ...] = ()) -> Job:
-    """Return the job that verifies a program for the size of `explore`."""
+def verify_job(
+    name: str, program: str, config: Config, changes: Mapping[str, Any] | None = None
+) -> Job:
+    """Return the job that verifies a program for the size of `explore`.
+
+    `changes` are fields of `VerifySettings` that differ from what the configuration says.
+    """
     stage = config.explore
     spec = {
         "stage_hidden_size": stage.hidden_size,
         "stage_num_heads": stage.num_heads,
         "num_layers": stage.num_layers,
         "parameters": stage.parameters,
-        "only": only,
     }
-    return Job(name=name, kind="verify", program=program, spec=spec, limits=config.verify_limits)
+    return Job(
+        name=name,
+        kind="verify",
+        program=program,
+        spec=spec | dict(changes or {}),
+        limits=config.verify_limits,
+    )
 
 
 def training_name(experiment_id: int, stage: str, seed: int) -> str:

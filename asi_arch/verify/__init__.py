@@ -1,6 +1,6 @@
 """Proofs by execution that a candidate is honest, before any training is paid for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from asi_arch.errors import UserError
 from asi_arch.records import Finding
@@ -9,7 +9,7 @@ from asi_arch.verify import batch, causality, contract, parameters, prefix, trai
 from asi_arch.verify.settings import DEFAULTS, VerifySettings
 from asi_arch.verify.subject import Subject
 
-__all__ = ["CHECKS", "VerifySettings", "verify"]
+__all__ = ["CHECKS", "VerifySettings", "known_checks", "verify"]
 
 CHECKS: Mapping[str, Callable[[Subject], Finding]] = {
     "contract": contract.check,
@@ -30,7 +30,7 @@ def verify(source: str, settings: VerifySettings = DEFAULTS) -> list[Finding]:
     Raises:
         UserError: `settings.only` names a check that does not exist.
     """
-    wanted = _wanted(settings)
+    wanted = known_checks(settings.only)
     try:
         subject = Subject(load_layer(source), settings)
     except ContractError as error:
@@ -42,11 +42,16 @@ def verify(source: str, settings: VerifySettings = DEFAULTS) -> list[Finding]:
     return [first, *rest] if "contract" in wanted else rest
 
 
-def _wanted(settings: VerifySettings) -> tuple[str, ...]:
-    for name in settings.only:
+def known_checks(only: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the checks to run, in order; all of them where `only` is empty.
+
+    Raises:
+        UserError: one of the names is unknown.
+    """
+    for name in only:
         if name not in CHECKS:
             raise UserError(f"unknown check {name!r}; choose from: {', '.join(CHECKS)}")
-    return tuple(name for name in CHECKS if name in settings.only or not settings.only)
+    return tuple(name for name in CHECKS if name in only or not only)
 
 
 def _run(name: str, subject: Subject) -> Finding:

@@ -115,27 +115,90 @@ def test_verify_that_fails(call: Call, results: dict[str, JobResult]) -> None:
     assert json.loads(document.stdout)["passed"] is False
 
 
+def test_verify_of_a_folder_reports_every_file(call: Call, results: dict[str, JobResult]) -> None:
+    (Path("layers") / "more").mkdir(parents=True)
+    for name in ("a.py", "more/b.py", "more/notes.txt"):
+        (Path("layers") / name).write_text("x = 1\n")
+    (Path("layers") / "c.py").write_bytes(b"\xff\x00")
+    result = call("verify", "layers", "layer.py", "--jobs", 2, "--json")
+    assert result.exit_code == 2
+    document = json.loads(result.stdout)
+    verdicts = {program["file"]: program["passed"] for program in document["programs"]}
+    assert verdicts == {
+        "layers/a.py": True,
+        "layers/c.py": False,
+        "layers/more/b.py": True,
+        "layer.py": True,
+    }
+    assert "not a text file" in document["programs"][1]["error"]
+    results["verify"] = failed_check()
+    Path("layers/c.py").unlink()
+    table = call("verify", "layers")
+    assert table.exit_code == 1
+    assert table.stdout.count("not honest") == 2 and "hint: mask it" in table.stdout
+
+
+def test_what_is_checked_can_be_chosen(call: Call, results: dict[str, JobResult]) -> None:
+    options = ("--hidden-size", 128, "--lengths", "64, 1,257", "--only", "causality,batch")
+    assert call("verify", "layer.py", *options).exit_code == 0
+    spec = InventedRunner.jobs[0].spec
+    assert spec["hidden_size"] == 128
+    assert list(spec["lengths"]) == [1, 64, 257]
+    assert list(spec["only"]) == ["causality", "batch"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("layer.py", "--only", "causalty"), "unknown check 'causalty'; choose from: contract"),
+        (("layer.py", "--lengths", "64,x"), "cannot read --lengths '64,x'; write whole numbers"),
+        (("layer.py", "--lengths", "0"), "whole numbers from 1 to 65536"),
+        (("layer.py", "--hidden-size", "30", "--num-heads", "4"), "must be a multiple of"),
+        (("empty",), "the folder empty has no Python file"),
+        (("nowhere.py",), "cannot read nowhere.py: No such file"),
+    ],
+)
+def test_what_cannot_be_verified_is_explained(
+    call: Call, results: dict[str, JobResult], words: tuple[str, ...], sentence: str
+) -> None:
+    Path("empty").mkdir()
+    result = call("verify", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sentence in " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("kind", "code", "sentence"),
     [
         ("disk", 2, "disk space"),
         ("killed", 2, "the job was broken off"),
-        ("timeout", 1, "allowed are 120 seconds"),
+        ("timeout", 1, "allowed are 3600 seconds"),
         ("exception", 1, "the program broke its job off: too bad"),
     ],
 )
-def test_job_that_broke_off(
+def test_training_that_broke_off(
     call: Call, results: dict[str, JobResult], kind: str, code: int, sentence: str
 ) -> None:
-    results["verify"] = broken_off(kind, "too bad")
-    result = call("verify", "layer.py", "--json")
+    results["train"] = broken_off(kind, "too bad")
+    result = call("train", "layer.py", "--stage", "explore", "--json")
     assert (result.exit_code, result.stdout) == (code, "")
     assert sentence in result.stderr
 
 
+@pytest.mark.parametrize(("kind", "code"), [("killed", 2), ("timeout", 1), ("exception", 1)])
+def test_verification_that_broke_off(
+    call: Call, results: dict[str, JobResult], kind: str, code: int
+) -> None:
+    results["verify"] = broken_off(kind, "too bad")
+    result = call("verify", "layer.py")
+    assert result.exit_code == code
+    assert "too bad" in result.output
+    assert ("within 120 seconds" in result.stdout) is (code == 1)
+
+
 def test_trace_of_a_job_is_shown_on_demand(call: Call, results: dict[str, JobResult]) -> None:
-    results["verify"] = broken_off("exception", "too bad")
-    error = call("verify", "layer.py", "--debug").exception
+    results["train"] = broken_off("exception", "too bad")
+    error = call("train", "layer.py", "--stage", "explore", "--debug").exception
     assert error is not None and error.__notes__ == ["the trace"]
 
 
@@ -207,7 +270,7 @@ def test_real_job_names_what_is_wrong_with_a_program(call: Call) -> None:
     Path("none.py").write_text("x = 1\n")
     result = call("verify", "none.py", "--json")
     assert result.exit_code == 1
-    (finding,) = json.loads(result.stdout)["findings"]
+    (finding,) = json.loads(result.stdout)["programs"][0]["findings"]
     assert finding["check"] == "contract"
     assert "no layer" in finding["evidence"]
 
