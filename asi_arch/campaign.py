@@ -13,6 +13,7 @@ from asi_arch.experiment import (
     run_experiment,
     visible_outcomes,
 )
+from asi_arch.jobs.sandbox import describe
 from asi_arch.jobs.spec import prepare_job
 from asi_arch.knowledge import load_entries
 from asi_arch.lab import Lab
@@ -51,6 +52,7 @@ class Campaign:
         """Put the data, the knowledge and the baselines in place."""
         lab = self.lab
         result = await lab.runner.run(prepare_job(lab.config, lab.data_folder))
+        self._tell(describe(lab.runner.protections))
         if result.value is None:
             raise UserError(result.error.message if result.error else "the data are missing")
         dataset = Dataset.model_validate(result.value)
@@ -59,6 +61,11 @@ class Campaign:
         lab.store.save_knowledge(load_entries())
         for number, name in enumerate(lab.config.baselines, start=1):
             self._add_baseline(number, name, baseline_program(name))
+
+    def _tell(self, protections: str) -> None:
+        """Say first of all what keeps generated code from this machine, and what does not."""
+        self.lab.watcher.on_message(protections)
+        self.lab.store.log_event(self.lab.campaign.id, None, "sandbox", protections)
 
     def _add_baseline(self, number: int, name: str, program: Program) -> None:
         store = self.lab.store

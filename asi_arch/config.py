@@ -16,10 +16,10 @@ from pydantic import (
 )
 
 from asi_arch.errors import UserError
-from asi_arch.records import Campaign, Limits, RoleSettings
+from asi_arch.records import Campaign, Limits, RoleSettings, SandboxMode
 
 PRESETS = Path(__file__).parent / "presets"
-_CHANGEABLE = ("budget", "jobs")
+_CHANGEABLE = ("budget", "jobs", "sandbox")
 _LONGEST_FILE = 2**20
 _REPLY = RoleSettings().max_tokens
 
@@ -182,6 +182,9 @@ class Config(_Section):
     baselines: Names = ("transformer", "deltanet", "gated_deltanet")
     budget: Budget = Budget()
     jobs: Jobs = Jobs()
+    sandbox: SandboxMode = Field(
+        "auto", description="'require': run no job where the machine leaves something open to it"
+    )
     data: Data = Data()
     search: Search = Search()
     probe: Probe = Probe()

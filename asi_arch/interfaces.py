@@ -16,6 +16,7 @@ from asi_arch.records import (
     Outcome,
     Program,
     Proposal,
+    Protections,
     Reply,
     Request,
 )
@@ -81,8 +82,11 @@ class Sampler(Protocol):
 class Runner(Protocol):
     """Runs jobs; the same job gives the same result on every runner.
 
-    The files of the job `name` lie in `folder(name)`.
+    The files of the job `name` lie in `folder(name)`. What protects the machine from its jobs is
+    known once the first has run.
     """
+
+    protections: Protections
 
     async def run(
         self, job: Job, on_progress: Callable[[MetricPoint], None] = ...

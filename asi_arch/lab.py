@@ -51,7 +51,7 @@ class Lab:
     @property
     def data_folder(self) -> Path:
         """Where the prepared text lies."""
-        return Path(self.campaign.folder) / "data"
+        return self.runner.folder("data")
 
     @asynccontextmanager
     async def thinking(self, experiment: Experiment, phase: str) -> AsyncIterator[None]:

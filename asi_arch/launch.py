@@ -72,7 +72,7 @@ def is_done(campaign: CampaignRecord, settings: Iterable[str] = ()) -> bool:
 def make_campaign(store: Store, record: CampaignRecord, watcher: Watcher) -> Campaign:
     """Return the campaign of a record, ready to run in this process."""
     config = stored_config(record)
-    runner = LocalRunner(Path(record.folder) / "jobs")
+    runner = LocalRunner(Path(record.folder) / "jobs", config.sandbox)
     team = make_team(config, store)
     return Campaign(Lab(store, record, config, team, runner, watcher, Slots(config.jobs)))
 

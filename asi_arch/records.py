@@ -10,6 +10,10 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 """A number of things; larger ones, which only a hostile program claims, no database holds."""
 
 
+SandboxMode = Literal["auto", "require"]
+"""Whether jobs run with whatever protects this machine, or not without what counts."""
+
+
 class Record(BaseModel):
     """A value that never changes once made."""
 
@@ -377,11 +381,17 @@ class Reply(Record):
 
 
 class Limits(Record):
-    """What a job may use before its whole process group is killed."""
+    """What a job may use before its whole process group is killed.
+
+    `files` is how many it may leave in its folder or hold open at once.
+    """
 
     seconds: float = 300.0
     memory_bytes: int = 4 * 2**30
     file_bytes: int = 1 * 2**30
+    folder_bytes: int = 4 * 2**30
+    log_bytes: int = 2**24
+    files: int = 1000
     processes: int = 64
 
 
@@ -401,6 +411,16 @@ class Job(Record):
     limits: Limits = Limits()
 
 
+class Protections(Record):
+    """What keeps jobs from the rest of this machine, as the fork server found it."""
+
+    bubblewrap: bool = False
+    files: bool = False
+    network: bool = False
+    processes: bool = False
+    calls: bool = False
+
+
 class JobError(Record):
     """Why a job gave no value."""
 
@@ -415,3 +435,10 @@ class JobResult(Record):
     value: dict[str, Any] | None = None
     error: JobError | None = None
     seconds: float = 0.0
+
+
+class Claim(Record):
+    """What a job says came out of it, and the word that shows that it wrote this itself."""
+
+    token: str
+    result: JobResult

@@ -91,7 +91,7 @@ async def _audit(
     async with temporary_runner() as runner:
         from asi_arch.measure import Examiner
 
-        examiner = Examiner(runner, config, Path(campaign.folder) / "data")
+        examiner = Examiner(runner, config, Path(campaign.folder) / "jobs" / "data")
         return [Audited(run, await _examine(examiner, campaign, program, run)) for run in runs]
 
 

@@ -19,6 +19,8 @@ from asi_arch.cli.output import Column, out, print_json, table
 from asi_arch.cli.signals import run_until_signal
 from asi_arch.config import load_config
 from asi_arch.errors import AsiArchError, UserError
+from asi_arch.jobs.sandbox import FIXES, KEPT, gaps
+from asi_arch.records import Protections
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 _GIB = 2**30
@@ -109,23 +111,30 @@ def _disk(files: Path) -> Check:
 def _jobs() -> list[Check]:
     """Run one real job: a baseline must pass the first check."""
     try:
-        passed, network_closed = run_until_signal(_try_job())
+        passed, found = run_until_signal(_try_job())
     except (AsiArchError, OSError) as error:
         return [Check("jobs", "fail", f"a trial job did not run: {error}")]
     seen = "a trial job verified a baseline" if passed else "a baseline failed its verification"
-    closed = "closed for jobs" if network_closed else "cannot be closed: jobs can reach it"
-    return [
-        Check("jobs", "ok" if passed else "fail", seen),
-        Check("network", "ok" if network_closed else "warn", closed),
-    ]
+    return [Check("jobs", "ok" if passed else "fail", seen), *_protections(found)]
 
 
-async def _try_job() -> tuple[bool, bool]:
+def _protections(found: Protections) -> list[Check]:
+    """Return what keeps generated code from this machine, and what it can do where nothing does."""
+    inside = "used" if found.bubblewrap else "not usable; in its place stands what follows"
+    checks = [Check("bubblewrap", "ok" if found.bubblewrap else "warn", inside)]
+    for name, kept in KEPT.items():
+        gap = gaps(found).get(name)
+        seen = f"{gap}; {FIXES[name]}" if gap else kept
+        checks.append(Check(f"sandbox: {name}", "warn" if gap else "ok", seen))
+    return checks
+
+
+async def _try_job() -> tuple[bool, Protections]:
     config = load_config()
     program = baseline_program(config.baselines[-1]).source
     async with temporary_runner() as runner:
         findings = await verify_alone(runner, config, program, {"only": ("contract",)})
-        return all(finding.passed for finding in findings), runner.network_closed
+        return all(finding.passed for finding in findings), runner.protections
 
 
 def _database(db: str) -> Check:

@@ -5,9 +5,9 @@ runs in the children only. Commands come on standard input, one job folder a lin
 JSON line goes to standard output when it has ended and every process it started is gone. When
 standard input closes (the campaign has ended, or was killed), everything is killed.
 
-Limits: wall clock, resident memory of all processes of the job, number of processes, file size,
-address space. A process that leaves the session of its job still counts as the job's; when its
-parent ends, this process adopts it and kills it.
+Limits: wall clock, resident memory of all processes of the job, number of processes, open files,
+bytes and files in its folder, bytes of its log, address space. A process that leaves the session of
+its job still counts as the job's; when its parent ends, this process adopts it and kills it.
 """
 
 import errno
@@ -19,26 +19,33 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from asi_arch.jobs import landlock, seccomp
+from asi_arch.jobs.folders import broken_by_files
 from asi_arch.jobs.linux import (
     Process,
     adopt_orphans,
+    can,
     die_with_parent,
     family,
     leave_network,
+    number_processes_anew,
     processes,
 )
 from asi_arch.jobs.paths import JobPaths
+from asi_arch.jobs.sandbox import INSIDE_BUBBLEWRAP, enter
 from asi_arch.jobs.worker import DISK_FULL, run_job
-from asi_arch.records import Limits
+from asi_arch.records import Job, Limits, Protections
 
 _POLL_SECONDS = 0.5
 _CLEARING_ROUNDS = 100
+_MOST_FILES = 4096
 _PRELOADED = (
     "asi_arch.evaluate.hidden",
     "asi_arch.evaluate.probe",
@@ -89,29 +96,52 @@ def _take_a_step() -> None:
 
 def start(folder: str) -> Child:
     """Fork a child that does the job in `folder`."""
-    limits = JobPaths(Path(folder)).read_job().limits
+    job = JobPaths(Path(folder)).read_job()
     server = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _be_the_child(Path(folder), limits, server)
-    return Child(pid, folder, limits)
+        _be_the_child(Path(folder), job, server)
+    return Child(pid, folder, job.limits)
 
 
-def _be_the_child(folder: Path, limits: Limits, server: int) -> None:
+def _be_the_child(folder: Path, job: Job, server: int) -> NoReturn:
+    """Lead a session; where possible the work is done by a child that sees no other process."""
     status = 1
     try:
         os.setsid()
         die_with_parent(server)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _redirect(folder)
-        _limit(limits)
-        run_job(folder)
-        status = 0
-    except OSError as error:
-        status = DISK_FULL if error.errno == errno.ENOSPC else 1
+        if not (can(number_processes_anew) and number_processes_anew()):
+            status = _work(folder, job)
+        elif (first := os.fork()) == 0:
+            die_with_parent(0)
+            status = _work(folder, job)
+        else:
+            status = _outcome(first)
     finally:
         _leave(status)
+
+
+def _outcome(first: int) -> int:
+    """Wait for the first process of the job and end as it did."""
+    code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+        os.kill(os.getpid(), -code)
+    return code
+
+
+def _work(folder: Path, job: Job) -> int:
+    try:
+        _redirect(folder)
+        _limit(job.limits)
+        token = JobPaths(folder).take_token()
+        enter(job, folder)
+        run_job(folder, token)
+    except OSError as error:
+        return DISK_FULL if error.errno == errno.ENOSPC else 1
+    return 0
 
 
 def _leave(status: int) -> NoReturn:
@@ -130,8 +160,8 @@ def _redirect(folder: Path) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
-    os.closerange(3, 256)
-    os.environ["HOME"] = os.environ["TMPDIR"] = str(folder)
+    os.closerange(3, _MOST_FILES)
+    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 def _limit(limits: Limits) -> None:
@@ -140,6 +170,7 @@ def _limit(limits: Limits) -> None:
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits.files, limits.files))
     if not torch.cuda.is_available():
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         space = mapped + limits.memory_bytes
@@ -222,6 +253,8 @@ class Server:
                 child.broken_limit = "memory"
             elif len(group) > child.limits.processes:
                 child.broken_limit = "processes"
+            elif (broken := broken_by_files(Path(child.folder), child.limits)) is not None:
+                child.broken_limit = broken
             if child.broken_limit:
                 _kill_group(child)
         for process in self._orphans() if table else ():
@@ -261,10 +294,23 @@ def _report(child: Child, code: int) -> None:
 def main() -> None:
     """Get ready, say so, and serve."""
     adopt_orphans()
-    network_closed = leave_network()
+    found = protections()
     preload()
-    os.write(1, (json.dumps({"ready": True, "network_closed": network_closed}) + "\n").encode())
+    os.write(1, (found.model_dump_json() + "\n").encode())
     Server().serve()
+
+
+def protections() -> Protections:
+    """Close the network to this process and its jobs, and return what protects the machine."""
+    inside = os.environ.pop(INSIDE_BUBBLEWRAP, "") == "1"
+    network = inside or (can(leave_network) and leave_network())
+    return Protections(
+        bubblewrap=inside,
+        network=network,
+        files=landlock.version() > 0,
+        processes=can(number_processes_anew) or landlock.scopes_signals(),
+        calls=seccomp.is_possible(),
+    )
 
 
 if __name__ == "__main__":

@@ -3,13 +3,19 @@
 import ctypes
 import os
 import signal
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWIPC = 0x08000000
 _CLONE_NEWUSER = 0x10000000
+_CLONE_NEWPID = 0x20000000
 _CLONE_NEWNET = 0x40000000
+_CAPABILITIES_3 = 0x20080522
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -17,24 +23,69 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
+def prctl(option: int, *values: int) -> None:
+    """Change a property of this process.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    padded = [*values, 0, 0, 0, 0][:4]
+    if _libc().prctl(option, *map(ctypes.c_ulong, padded)) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent, process `parent`, is gone."""
-    _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    """Have the kernel kill this process when its parent, process `parent`, is gone.
+
+    The number is as this process sees it: 0 for a parent in another namespace.
+    """
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
     """Make this process the parent of every descendant whose own parent has ended."""
-    _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def give_up_privileges() -> None:
+    """Hold no capability from now on, and gain none by starting a program that has some."""
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    header, nothing = (ctypes.c_uint32 * 2)(_CAPABILITIES_3, 0), (ctypes.c_uint32 * 6)()
+    _libc().capset(header, nothing)
 
 
 def leave_network() -> bool:
     """Move this process into a network namespace without any interface up; False if refused."""
+    return _leave(_CLONE_NEWNET)
+
+
+def number_processes_anew() -> bool:
+    """Have children see and signal none but each other; the next one will be their first."""
+    return _leave(_CLONE_NEWPID | _CLONE_NEWIPC)
+
+
+def can(attempt: Callable[[], bool]) -> bool:
+    """Return whether a process like this one could do that, without this one doing it."""
+    pid = os.fork()
+    if pid == 0:
+        with suppress(OSError):
+            os._exit(0 if attempt() else 1)
+        os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def _leave(namespaces: int) -> bool:
+    """Enter new namespaces, with the help of a user namespace where the user is not root.
+
+    Raises:
+        OSError: this process has lost its name on the way; see `can`.
+    """
     user, group = os.getuid(), os.getgid()
-    if _libc().unshare(_CLONE_NEWNET) == 0:
+    if _libc().unshare(namespaces) == 0:
         return True
-    if _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+    if _libc().unshare(_CLONE_NEWUSER | namespaces) != 0:
         return False
     me = Path("/proc/self")
     (me / "setgroups").write_text("deny")

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -11,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from asi_arch.errors import AsiArchError, UserError
-from asi_arch.jobs.paths import JobPaths, write_whole
+from asi_arch.jobs.paths import JobPaths, brief, write_whole
+from asi_arch.jobs.sandbox import require, wrapped
 from asi_arch.jobs.values import flaw
 from asi_arch.jobs.worker import DISK_FULL
-from asi_arch.records import Job, JobError, JobResult, MetricPoint
+from asi_arch.records import Job, JobError, JobResult, MetricPoint, Protections, SandboxMode
 
 _ALLOWED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 _PROGRESS_SECONDS = 0.25
@@ -28,13 +30,19 @@ def _ignore(point: MetricPoint) -> None:
 class LocalRunner:
     """Runs each job in a forked process of its own; folders live under `root`.
 
-    A job whose folder already holds a result for the same question is not run again; one that
-    somebody killed (not a limit of ours) is started once more, apart from the others.
+    A job that has already given a result for the same question is not run again; one that somebody
+    killed (not a limit of ours) is started once more, apart from the others. With `sandbox` =
+    "require" no job runs where this machine leaves files, processes or network open to it; without
+    `bubblewrap` it is not used even where it is installed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self, root: Path, sandbox: SandboxMode = "auto", *, bubblewrap: bool = True
+    ) -> None:
         self.root = root.resolve()
-        self.network_closed = False
+        self.sandbox = sandbox
+        self.bubblewrap = bubblewrap
+        self.protections = Protections()
         self._server: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[str, asyncio.Future[JobError | None]] = {}
@@ -57,6 +65,7 @@ class LocalRunner:
             raise
         if result.error is not None and result.error.kind == "disk":
             shutil.rmtree(self.folder(job.name), ignore_errors=True)
+            JobPaths(self.folder(job.name)).result.unlink(missing_ok=True)
             raise _disk_full(self.root)
         return result
 
@@ -65,16 +74,18 @@ class LocalRunner:
         done = _finished(paths, job)
         if done is not None:
             return done
-        error = await self._run_once(paths, job, on_progress)
-        if error is not None and error.kind == "killed":
-            error = await self._run_apart(paths, job, on_progress)
-        return _collect(paths, job, error)
+        result = await self._run_once(paths, job, on_progress)
+        if result.error is not None and result.error.kind == "killed":
+            result = await self._run_apart(paths, job, on_progress)
+        result = _checked(paths, job, result)
+        paths.write_result(result)
+        return result
 
     async def _run_apart(
         self, paths: JobPaths, job: Job, on_progress: Callable[[MetricPoint], None]
-    ) -> JobError | None:
+    ) -> JobResult:
         """Run a job on a fork server of its own: whoever kills that one harms no other job."""
-        alone = LocalRunner(self.root)
+        alone = LocalRunner(self.root, self.sandbox, bubblewrap=self.bubblewrap)
         try:
             return await alone._run_once(paths, job, on_progress)
         finally:
@@ -82,8 +93,8 @@ class LocalRunner:
 
     async def _run_once(
         self, paths: JobPaths, job: Job, on_progress: Callable[[MetricPoint], None]
-    ) -> JobError | None:
-        _lay_out(paths, job)
+    ) -> JobResult:
+        token = _lay_out(paths, job)
         ended = await self._submit(paths)
         seen = 0
         while not ended.done():
@@ -92,7 +103,8 @@ class LocalRunner:
             seen += len(points)
             for point in points:
                 on_progress(point)
-        return ended.result()
+        error = ended.result()
+        return _claimed(paths, token) if error is None else JobResult(error=error)
 
     def folder(self, name: str) -> Path:
         """Return where the files of a job lie."""
@@ -122,13 +134,14 @@ class LocalRunner:
             await self._reader  # it tells those who still wait for the server before
         self.root.mkdir(parents=True, exist_ok=True)
         log = self.root / "forkserver.log"
+        command = [sys.executable, "-P", "-m", "asi_arch.jobs.forkserver"]
         with log.open("ab") as errors:
             self._server = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "asi_arch.jobs.forkserver"),
+                *(wrapped(command, self.root) if self.bubblewrap else command),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                env=_environment(),
+                env={**_environment(), "TMPDIR": str(self.root)},
                 start_new_session=True,
             )
         assert self._server.stdout is not None
@@ -136,7 +149,9 @@ class LocalRunner:
         if not first:
             code, said = await self._server.wait(), log.read_text(errors="replace")[-2000:]
             raise AsiArchError(f"the fork server ended with code {code} as it started: {said}")
-        self.network_closed = json.loads(first)["network_closed"]
+        self.protections = Protections.model_validate_json(first)
+        if self.sandbox == "require":
+            require(self.protections)
         self._reader = asyncio.create_task(self._read(self._server.stdout))
 
     async def _read(self, lines: asyncio.StreamReader) -> None:
@@ -167,24 +182,28 @@ def _environment() -> dict[str, str]:
 
 
 def _finished(paths: JobPaths, job: Job) -> JobResult | None:
-    """Return the result that an earlier sitting left for the same question."""
+    """Return the result that an earlier sitting accepted for the same question."""
     try:
-        same = paths.read_job() == job
+        return paths.read_result() if paths.read_job() == job else None
     except (OSError, ValueError):
         return None
-    return _answer(paths, job) if same and paths.read_result() is not None else None
 
 
-def _lay_out(paths: JobPaths, job: Job) -> None:
-    """Make the folder afresh, whatever generated code has left in its place."""
+def _lay_out(paths: JobPaths, job: Job) -> str:
+    """Make the folder afresh, whatever generated code has left in its place; return its token."""
+    paths.result.unlink(missing_ok=True)
     if paths.folder.is_dir() and not paths.folder.is_symlink():
         paths.folder.chmod(0o755)
         shutil.rmtree(paths.folder, ignore_errors=True)
     else:
         paths.folder.unlink(missing_ok=True)
-    paths.folder.mkdir(parents=True, exist_ok=True)
+    for folder in (paths.folder, *map(Path, job.writes)):
+        folder.mkdir(parents=True, exist_ok=True)
     paths.program.write_text(job.program, encoding="utf-8")
+    token = secrets.token_hex(16)
+    paths.token.write_text(token)
     write_whole(paths.job, job.model_dump_json())
+    return token
 
 
 def _why_ended(code: int, broken_limit: str) -> JobError | None:
@@ -202,35 +221,27 @@ def _why_ended(code: int, broken_limit: str) -> JobError | None:
     return None
 
 
-def _collect(paths: JobPaths, job: Job, error: JobError | None) -> JobResult:
-    """Return what the job left, or why that is no answer; the folder then holds the same."""
-    result = _answer(paths, job) if error is None else JobResult(error=error)
-    if result.value is None:
-        _write_result(paths, job, result)
+def _claimed(paths: JobPaths, token: str) -> JobResult:
+    """Return what a job that has ended by itself says came out."""
+    try:
+        return paths.read_claim(token)
+    except FileNotFoundError:
+        return _crash("the process ended without a result")
+    except ValueError as error:
+        return _crash(f"the result is unreadable: {brief(error)}")
+
+
+def _checked(paths: JobPaths, job: Job, result: JobResult) -> JobResult:
+    """Return the result if it can be one, else why it cannot."""
+    if result.error is None and (why := flaw(job, result.value)):
+        return _crash(f"the result is unreadable: {why}")
     if result.error is not None and result.error.kind == "disk" and not _is_full(paths.folder):
         return JobResult(error=result.error.model_copy(update={"kind": "exception"}))
     return result
 
 
-def _answer(paths: JobPaths, job: Job) -> JobResult:
-    result = paths.read_result()
-    if result is None:
-        return _crash("the process ended without a result")
-    if result.error is None and (why := flaw(job, result.value)):
-        return _crash(f"the result is unreadable: {why}")
-    return result
-
-
 def _crash(message: str) -> JobResult:
     return JobResult(error=JobError(kind="crash", message=message))
-
-
-def _write_result(paths: JobPaths, job: Job, result: JobResult) -> None:
-    try:
-        paths.write_result(result)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
-        _lay_out(paths, job)  # the program has wrecked its folder
-        paths.write_result(result)
 
 
 def _is_full(folder: Path) -> bool:

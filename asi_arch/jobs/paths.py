@@ -1,5 +1,6 @@
 """Every file of a job, and the one way to write them."""
 
+import hmac
 import os
 import stat
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from asi_arch.records import Job, JobError, JobResult, MetricPoint
+from asi_arch.records import Claim, Job, JobResult, MetricPoint
 
 _MOST_BYTES = 2**26
 
@@ -72,9 +73,19 @@ class JobPaths:
         return self.folder / "program.py"
 
     @property
+    def token(self) -> Path:
+        """The word that only the job itself reads, before it runs any generated code."""
+        return self.folder / "token"
+
+    @property
+    def claim(self) -> Path:
+        """What the job says came out, with its token: a `Claim` as JSON."""
+        return self.folder / "claim.json"
+
+    @property
     def result(self) -> Path:
-        """What came out: a `JobResult` as JSON, there as soon as the job is done."""
-        return self.folder / "result.json"
+        """What was accepted: a `JobResult` as JSON, where no job can write."""
+        return self.folder.parent / "results" / f"{self.folder.name}.json"
 
     @property
     def metrics(self) -> Path:
@@ -110,20 +121,39 @@ class JobPaths:
         """Return the job that was asked for."""
         return Job.model_validate_json(read_plain(self.job))
 
+    def take_token(self) -> str:
+        """Return the token and leave no trace of it."""
+        token = self.token.read_text()
+        self.token.unlink()
+        return token
+
     def read_result(self) -> JobResult | None:
-        """Return the result, None while there is none."""
+        """Return what was accepted, None while there is nothing."""
         try:
-            return JobResult.model_validate_json(read_plain(self.result))
+            return JobResult.model_validate_json(self.result.read_text())
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            return JobResult(
-                error=JobError(kind="crash", message=f"the result is unreadable: {brief(error)}")
-            )
 
     def write_result(self, result: JobResult) -> None:
-        """Put the result in place; it is valid or absent at any moment."""
+        """Accept a result; it is whole or absent at any moment."""
+        self.result.parent.mkdir(exist_ok=True)
         write_whole(self.result, result.model_dump_json())
+
+    def read_claim(self, token: str) -> JobResult:
+        """Return what the job says came out.
+
+        Raises:
+            FileNotFoundError: it says nothing.
+            ValueError: that cannot be read, or somebody else has written it.
+        """
+        claim = Claim.model_validate_json(read_plain(self.claim))
+        if not hmac.compare_digest(claim.token, token):
+            raise ValueError("it was not written by the job itself")
+        return claim.result
+
+    def write_claim(self, claim: Claim) -> None:
+        """Say what came out."""
+        write_whole(self.claim, claim.model_dump_json())
 
     def append_metric(self, point: MetricPoint) -> None:
         """Add a point to the training curve."""

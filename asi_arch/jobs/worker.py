@@ -1,4 +1,9 @@
-"""Inside the job's process: read the job, do it, leave exactly one result behind."""
+"""Inside the job's process: read the job, do it, leave exactly one claim behind.
+
+Generated code runs in this process. It cannot just write a claim and leave: that takes the token,
+which is gone from the disk before it is loaded. A program that searches the memory of its own
+process for it can still lie about itself; the audit of trained weights is made elsewhere.
+"""
 
 import errno
 import time
@@ -9,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from asi_arch.errors import AsiArchError
 from asi_arch.jobs.paths import JobPaths
-from asi_arch.records import Job, JobError, JobResult, Training
+from asi_arch.records import Claim, Job, JobError, JobResult, Training
 
 if TYPE_CHECKING:
     from asi_arch.train.model import LanguageModel
@@ -20,8 +25,8 @@ DISK_FULL = 75
 _TRACE_CHARACTERS = 8000
 
 
-def run_job(folder: Path) -> None:
-    """Do the job in `folder` and write its result, be it a value or the reason why not."""
+def run_job(folder: Path, token: str) -> None:
+    """Do the job in `folder` and write what came out, be it a value or the reason why not."""
     paths = JobPaths(folder)
     started = time.monotonic()
     try:
@@ -31,9 +36,11 @@ def run_job(folder: Path) -> None:
         value, error = None, describe(problem)
     seconds = time.monotonic() - started
     try:
-        paths.write_result(JobResult(value=value, error=error, seconds=seconds))
+        result = JobResult(value=value, error=error, seconds=seconds)
+        paths.write_claim(Claim(token=token, result=result))
     except ValueError as problem:  # text that is no Unicode
-        paths.write_result(JobResult(error=describe(problem), seconds=seconds))
+        result = JobResult(error=describe(problem), seconds=seconds)
+        paths.write_claim(Claim(token=token, result=result))
 
 
 def describe(problem: BaseException) -> JobError:

@@ -26,6 +26,7 @@ from asi_arch.records import (
     Origin,
     Program,
     Proposal,
+    Protections,
     Score,
     Scored,
     Training,
@@ -92,6 +93,7 @@ class SimulatedRunner:
     def __init__(self, durations: Callable[[Job], float], files: Path) -> None:
         self.durations = durations
         self.files = files
+        self.protections = Protections()
         self.spans: list[tuple[str, float, float]] = []
 
     async def run(

@@ -19,6 +19,7 @@ from asi_arch.records import (
     JobResult,
     Measurement,
     MetricPoint,
+    Protections,
     Scored,
     Training,
 )
@@ -34,7 +35,7 @@ class InventedRunner:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.network_closed = True
+        self.protections = Protections(files=True, network=True, processes=True, calls=True)
 
     async def run(self, job: Job, on_progress: Callable[[MetricPoint], object] = repr) -> JobResult:
         self.jobs.append(job)

@@ -138,17 +138,16 @@ def test_broken_streams_do_no_harm(run: Run, lines: tuple[str, ...]) -> None:
 
 
 WRECKS = {
-    "folder gone": "import shutil; shutil.rmtree(os.getcwd())",
-    "folder a file": "import shutil; d = os.getcwd(); shutil.rmtree(d); open(d, 'w').close()",
-    "folder barred": "os.mkdir('result.json.part'); os.chmod('.', 0)",
-    "result a folder": "os.makedirs('result.json/x'); os._exit(0)",
-    "result a pipe": "os.mkfifo('result.json'); os.mkfifo('result.json.part'); os._exit(0)",
-    "result endless": "os.symlink('/dev/zero', 'result.json'); os._exit(0)",
-    "result huge": "f = open('result.json', 'w'); f.truncate(2**29); os._exit(0)",
-    "result empty": "open('result.json', 'w').write('{}'); os._exit(0)",
-    "no findings": "open('result.json', 'w').write('{\"value\": {}}'); os._exit(0)",
+    "folder emptied": "import shutil; shutil.rmtree(os.getcwd(), True); os._exit(0)",
+    "folder barred": "os.mkdir('claim.json.part'); os.chmod('.', 0)",
+    "result a folder": "os.makedirs('claim.json/x'); os._exit(0)",
+    "result a pipe": "os.mkfifo('claim.json'); os.mkfifo('claim.json.part'); os._exit(0)",
+    "result endless": "os.symlink('/dev/zero', 'claim.json'); os._exit(0)",
+    "result huge": "f = open('claim.json', 'w'); f.truncate(2**29); os._exit(0)",
+    "result empty": "open('claim.json', 'w').write('{}'); os._exit(0)",
+    "no findings": "open('claim.json', 'w').write('{\"value\": {}}'); os._exit(0)",
     "findings none": (
-        "open('result.json', 'w').write('{\"value\": {\"findings\": []}}'); os._exit(0)"
+        "open('claim.json', 'w').write('{\"value\": {\"findings\": []}}'); os._exit(0)"
     ),
     "metrics a pipe": "os.mkfifo('metrics.jsonl'); time.sleep(1); os._exit(0)",
 }
@@ -196,24 +195,24 @@ def test_a_training_of_something_else_is_no_answer(changes: dict[str, object], w
     assert why in str(flaw(job, {**value, **changes}))
 
 
-def test_killing_the_fork_server_harms_no_other_job(tmp_path: Path) -> None:
-    """The other job is under way both times that its neighbour kills the server."""
-    patient = verification("patient", at_import("import time", "time.sleep(3)"))
-    killer = verification(
-        "killer", at_import("import os, time", "time.sleep(1)", "os.kill(os.getppid(), 9)")
-    )
+def test_a_fork_server_that_is_killed_costs_nothing_but_time(tmp_path: Path) -> None:
+    """Whoever kills it: the job under way is started once more, on another one."""
+    runner = LocalRunner(tmp_path)
+    patient = verification("patient", at_import("import time", "time.sleep(1)"))
 
-    other = LocalRunner(tmp_path)
-
-    async def both() -> tuple[JobResult, JobResult]:
+    async def killed() -> JobResult:
+        work = asyncio.create_task(runner.run(patient))
+        while not working_in(tmp_path / "patient"):
+            await asyncio.sleep(0.05)
+        assert runner._server is not None
+        runner._server.kill()
         try:
-            return await asyncio.gather(other.run(patient), other.run(killer))
+            return await work
         finally:
-            await other.close()
+            await runner.close()
 
-    first, second = asyncio.run(both())
-    assert contract(first)[0]
-    assert second.error is not None and second.error.kind == "killed"
+    assert contract(asyncio.run(killed()))[0]
+    assert eventually(lambda: working_in(tmp_path) == [])
 
 
 def test_modules_of_the_current_folder_are_not_imported(
@@ -243,7 +242,7 @@ def test_secrets_of_the_environment_are_not_passed_on(run: Run) -> None:
 
 def test_the_network_is_out_of_reach(run: Run, runner: LocalRunner) -> None:
     run(verification("warm-up", PLAIN))
-    if not runner.network_closed:
+    if not runner.protections.network:
         pytest.skip("this machine does not let a process leave the network")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -268,17 +267,26 @@ def test_another_question_under_the_same_name_is_asked(run: Run, root: Path) -> 
     assert not contract(result)[0]
 
 
-def test_a_job_killed_from_outside_is_started_once_more(run: Run, root: Path) -> None:
-    program = at_import(
-        "import os, pathlib, signal",
-        "mark = pathlib.Path('../killed-once')",
-        "if not mark.exists():",
-        "    mark.touch()",
-        "    os.kill(os.getpid(), signal.SIGKILL)",
-    )
-    assert contract(run(verification("killed", program)))[0]
-    result = run(verification("suicide", at_import("import os", "os.kill(os.getpid(), 9)")))
-    assert result.error is not None and result.error.kind == "killed"
+def test_a_job_killed_from_outside_is_started_once_more(tmp_path: Path) -> None:
+    runner = LocalRunner(tmp_path)
+    job = verification("killed", at_import("import time", "time.sleep(2)"))
+
+    async def killed(times: int) -> JobResult:
+        work = asyncio.create_task(runner.run(job))
+        seen: set[int] = set()
+        for _ in range(times):
+            while not (new := set(working_in(tmp_path / "killed")) - seen):
+                await asyncio.sleep(0.05)
+            seen |= new
+            os.kill(max(new), signal.SIGKILL)
+        return await work
+
+    with asyncio.Runner() as loop:
+        assert contract(loop.run(killed(1)))[0]
+        JobPaths(tmp_path / "killed").result.unlink()
+        again = loop.run(killed(2))
+        loop.run(runner.close())
+    assert again.error is not None and again.error.kind == "killed"
 
 
 def test_nothing_survives_when_the_campaign_is_killed(tmp_path: Path) -> None:
