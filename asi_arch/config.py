@@ -153,6 +153,20 @@ def _require_even_heads(hidden_size: int, num_heads: int) -> None:
         )
 
 
+class Verify(_Section):
+    """What a candidate may cost; baselines may grow as they do in the literature."""
+
+    max_exponent: float = Field(
+        1.2, ge=1, le=4, description="largest power of the length for work and memory"
+    )
+    max_slowdown: float = Field(
+        3.0, gt=0, description="largest CPU time of a training step, in gated DeltaNet's"
+    )
+    max_memory_ratio: float = Field(
+        3.0, gt=0, description="largest memory of a training step, in gated DeltaNet's"
+    )
+
+
 class Search(_Section):
     """How parents and references are drawn from the pool (defaults of arXiv 2507.18074)."""
 
@@ -187,6 +201,7 @@ class Config(_Section):
     )
     data: Data = Data()
     search: Search = Search()
+    verify: Verify = Verify()
     probe: Probe = Probe()
     explore: Stage = Stage()
     confirm: Stage = Stage()
@@ -300,7 +315,7 @@ def changed_config(config: Config, settings: Iterable[str]) -> Config:
     """
     values = config.model_dump(mode="json")
     for setting in settings:
-        if setting.partition(".")[0] not in _CHANGEABLE:
+        if setting.partition("=")[0].partition(".")[0] not in _CHANGEABLE:
             raise UserError(
                 f"--set {setting} would change what this campaign measures; "
                 f"only these may change: {', '.join(_changeable_keys())}"
@@ -337,7 +352,10 @@ def stored_config(campaign: Campaign) -> Config:
 
 
 def _changeable_keys() -> list[str]:
-    return [f"{name}.{key}" for name in _CHANGEABLE for key in _keys((name,))]
+    fields = Config.model_fields
+    sections = [name for name in _CHANGEABLE if hasattr(fields[name].annotation, "model_fields")]
+    keys = [f"{name}.{key}" for name in sections for key in _keys((name,))]
+    return [*keys, *(name for name in _CHANGEABLE if name not in sections)]
 
 
 def _preset_path(name: str) -> Path:

@@ -94,17 +94,17 @@ def _take_a_step() -> None:
     list(fit(number, [number(torch.zeros(1, 1)).sum()], steps=1, learning_rate=0.1))
 
 
-def start(folder: str) -> Child:
-    """Fork a child that does the job in `folder`."""
+def start(folder: str, own_processes: bool) -> Child:
+    """Fork a child that does the job in `folder`, among processes of its own where that works."""
     job = JobPaths(Path(folder)).read_job()
     server = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _be_the_child(Path(folder), job, server)
+        _be_the_child(Path(folder), job, server, own_processes)
     return Child(pid, folder, job.limits)
 
 
-def _be_the_child(folder: Path, job: Job, server: int) -> NoReturn:
+def _be_the_child(folder: Path, job: Job, server: int, own_processes: bool) -> NoReturn:
     """Lead a session; where possible the work is done by a child that sees no other process."""
     status = 1
     try:
@@ -112,7 +112,7 @@ def _be_the_child(folder: Path, job: Job, server: int) -> NoReturn:
         die_with_parent(server)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        if not (can(number_processes_anew) and number_processes_anew()):
+        if not (own_processes and number_processes_anew()):
             status = _work(folder, job)
         elif (first := os.fork()) == 0:
             die_with_parent(0)
@@ -181,6 +181,7 @@ class Server:
     """The loop: take commands, watch the children, report the ends."""
 
     def __init__(self) -> None:
+        self.own_processes = can(number_processes_anew)
         self.children: dict[int, Child] = {}
         self.unread = b""
         self.wake, wake_write = os.pipe()
@@ -209,7 +210,7 @@ class Server:
         data = os.read(0, 65536)
         *lines, self.unread = (self.unread + data).split(b"\n")
         for line in lines:
-            child = start(line.decode())
+            child = start(line.decode(), self.own_processes)
             self.children[child.pid] = child
         return bool(data)
 

@@ -23,6 +23,12 @@ class VerifySettings:
     vocab_size: int = 256
     parameters: int | None = None
     """Total the whole model must come to; None only counts."""
+    max_exponent: float = 1.2
+    """Largest power of the length that work and memory may grow with."""
+    max_slowdown: float = 3.0
+    """Largest CPU time of a training step, as a multiple of gated DeltaNet's."""
+    max_memory_ratio: float = 3.0
+    """Largest memory of a training step, as a multiple of gated DeltaNet's."""
     only: tuple[str, ...] = ()
     """Names of the checks to run; empty means all."""
 

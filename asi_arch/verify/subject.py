@@ -1,6 +1,7 @@
 """The candidate under test: builds fresh layers, makes inputs, runs them."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,8 @@ class Subject:
 
     layer: type[nn.Module]
     settings: VerifySettings
+    effects: Sequence[str] = ()
+    """What was seen while the program was imported that reaches beyond it."""
 
     def build(
         self, state: State = State(), hidden_size: int | None = None, num_heads: int | None = None
@@ -60,14 +63,14 @@ class Subject:
             batch, length, hidden_size or self.settings.hidden_size, generator=generator
         )
 
-    def run(self, module: nn.Module, hidden_states: Tensor) -> Tensor:
+    def run(self, module: nn.Module, hidden_states: Tensor, seed: int | None = None) -> Tensor:
         """Return the output without a graph, from the same random state every time."""
         with torch.no_grad():
-            return self.forward(module, hidden_states)
+            return self.forward(module, hidden_states, seed)
 
-    def forward(self, module: nn.Module, hidden_states: Tensor) -> Tensor:
+    def forward(self, module: nn.Module, hidden_states: Tensor, seed: int | None = None) -> Tensor:
         """Return the output with its graph, from the same random state every time."""
-        seed_all(self.settings.seed)
+        seed_all(self.settings.seed if seed is None else seed)
         name = self.layer.__module__
         with candidate_code(f"forward on {shape_text(hidden_states)}", name):
             output = call_layer(module, hidden_states)

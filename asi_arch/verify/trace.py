@@ -41,7 +41,7 @@ class Recorder(TorchFunctionMode):
         """Run the operation and keep a copy of what it returns."""
         result = func(*args, **(kwargs or {}))
         if self._has_time(result):
-            line = _line(sys._getframe(1), self.module_name)
+            line = calling_line(self.module_name)
             self.steps.append(Step(line, result.detach().clone()))
         return result
 
@@ -74,10 +74,18 @@ def _record(subject: Subject, module: nn.Module, inputs: Tensor) -> list[Step]:
     return recorder.steps
 
 
-def _line(frame: FrameType | None, module_name: str) -> str:
+def calling_line(module_name: str) -> str:
+    """Return the line of the program that is being executed, empty where none is."""
+    frame = calling_frame(module_name)
+    return "" if frame is None else program_line(frame, frame.f_lineno)
+
+
+def calling_frame(module_name: str) -> FrameType | None:
+    """Return the innermost frame of the program, None where it is not being executed."""
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") != module_name:
         frame = frame.f_back
-    return "" if frame is None else program_line(frame, frame.f_lineno)
+    return frame
 
 
 def _moved(before: Tensor, after: Tensor, length: int, start: int) -> bool:

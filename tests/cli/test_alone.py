@@ -151,7 +151,7 @@ def test_what_is_checked_can_be_chosen(call: Call, results: dict[str, JobResult]
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("layer.py", "--only", "causalty"), "unknown check 'causalty'; choose from: contract"),
+        (("layer.py", "--only", "causalty"), "unknown check 'causalty'; choose from: interference"),
         (("layer.py", "--lengths", "64,x"), "cannot read --lengths '64,x'; write whole numbers"),
         (("layer.py", "--lengths", "0"), "whole numbers from 1 to 65536"),
         (("layer.py", "--hidden-size", "30", "--num-heads", "4"), "must be a multiple of"),

@@ -1,4 +1,4 @@
-"""Attention weights that fall off with distance, faster for later tokens."""
+"""A mean of the past in which a token weighs less the later it comes, at a learned rate."""
 
 import torch
 from torch import nn
@@ -13,9 +13,7 @@ class PositionDecay(nn.Module):
 
     def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
         value = self.value(hidden_states).unflatten(-1, (len(self.rate), -1))
-        place = torch.arange(value.shape[1]).to(value)
-        distance = (place.unsqueeze(-1) - place).clamp(min=0)
-        speed = torch.nn.functional.softplus(self.rate) * (1 + place.log1p()).unsqueeze(-1)
-        weight = torch.exp(-speed.T.unsqueeze(-1) * distance).tril()
-        mixed = torch.einsum("hts,bshd->bthd", weight, value)
+        place = torch.arange(1, value.shape[1] + 1).to(value)
+        weight = torch.exp(-torch.nn.functional.softplus(self.rate) * place.log().unsqueeze(-1))
+        mixed = (weight.unsqueeze(-1) * value).cumsum(1) / weight.cumsum(0).unsqueeze(-1)
         return self.out(mixed.flatten(2)), None, past_key_values

@@ -1,4 +1,4 @@
-"""A gated recurrence of eight channels, token by token."""
+"""cost: A gated recurrence of eight channels, token by token."""
 
 import torch
 from torch import nn

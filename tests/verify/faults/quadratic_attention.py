@@ -1,4 +1,4 @@
-"""Softmax attention with rotary positions."""
+"""cost: Softmax attention with rotary positions."""
 
 import torch
 from torch import nn

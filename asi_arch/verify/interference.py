@@ -1,0 +1,40 @@
+"""Does the program keep its hands off everything outside itself?"""
+
+import torch
+
+from asi_arch.records import Finding
+from asi_arch.train.layer import ContractError
+from asi_arch.verify.subject import State, Subject
+from asi_arch.verify.watch import watch
+
+LENGTH = 65
+SHOWN = 3
+HINT = (
+    "A layer computes its output from its input and parameters. Replace no function outside it, "
+    "change no setting of torch or Python, and leave files, network, processes, the environment, "
+    "the clock and the seeds of random generators alone."
+)
+
+
+def check(subject: Subject) -> Finding:
+    """Watch a training step, and look at what was seen while the program was imported."""
+    try:
+        with watch() as seen:
+            _take_a_step(subject)
+    except ContractError:
+        pass  # other checks say what is wrong with the step; here counts what was seen until then
+    effects = list(dict.fromkeys([*subject.effects, *seen]))
+    return Finding(
+        check="interference",
+        passed=not effects,
+        measured={"effects": len(effects)},
+        evidence="; ".join(f"the program {effect}" for effect in effects[:SHOWN]),
+        hint=HINT if effects else "",
+    )
+
+
+def _take_a_step(subject: Subject) -> None:
+    module = subject.build(State(train=True))
+    subject.backward(subject.forward(module, subject.inputs(2, LENGTH)).sum())
+    torch.optim.SGD(module.parameters(), lr=1e-3).step()
+    subject.run(module.eval(), subject.inputs(1, LENGTH))

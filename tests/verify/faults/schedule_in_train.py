@@ -1,0 +1,22 @@
+"""state: a temperature that anneals with every training call."""
+
+import torch
+from torch import nn
+
+
+class Annealed(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.gate = nn.Linear(hidden_size, hidden_size)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.heat = 5.0
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        value = self.value(hidden_states)
+        steps = torch.arange(1, value.shape[1] + 1, device=value.device).to(value).unsqueeze(-1)
+        mean = value.cumsum(1) / steps
+        if self.training:
+            self.heat = max(1.0, self.heat * 0.99)
+        mean = mean / self.heat
+        return self.out(mean * self.gate(hidden_states).sigmoid()), None, past_key_values

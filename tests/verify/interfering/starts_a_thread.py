@@ -1,0 +1,24 @@
+"""interference: a thread that goes on in the background."""
+
+import threading
+import time
+
+threading.Thread(target=time.sleep, args=(2,), daemon=True, name="worker").start()
+
+import torch
+from torch import nn
+
+
+class Thread(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.gate = nn.Linear(hidden_size, hidden_size)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        value = self.value(hidden_states)
+        steps = torch.arange(1, value.shape[1] + 1, device=value.device).to(value).unsqueeze(-1)
+        mean = value.cumsum(1) / steps
+        mean = mean * 1.0
+        return self.out(mean * self.gate(hidden_states).sigmoid()), None, past_key_values
