@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from asi_arch.errors import UserError
 from asi_arch.records import Finding
 from asi_arch.train.layer import ContractError, load_layer
-from asi_arch.verify import batch, causality, contract, parameters, prefix, training
+from asi_arch.verify import batch, causality, contract, parameters, prefix, state, training
 from asi_arch.verify.settings import DEFAULTS, VerifySettings
 from asi_arch.verify.subject import Subject
 
@@ -17,6 +17,7 @@ CHECKS: Mapping[str, Callable[[Subject], Finding]] = {
     "causality": causality.check,
     "prefix": prefix.check,
     "batch": batch.check,
+    "state": state.check,
     "parameters": parameters.check,
 }
 
