@@ -40,9 +40,10 @@ def check(subject: Subject) -> Finding:
 def _memory(subject: Subject, state: State) -> Iterator[Problem]:
     """Yield what differs after many calls; a table made or grown on first use does not count."""
     module, inputs = subject.build(state), subject.inputs(2, LENGTH)
-    first = subject.run(module, inputs)
+    first = subject.run(subject.build(state), inputs)
+    subject.run(module, subject.inputs(2, LENGTH, seed=1))
     held = _snapshot(module)
-    for number in range(CALLS):
+    for number in range(1, CALLS):
         subject.run(module, subject.inputs(2, LENGTH, seed=number + 1))
     change = relative_change(first, subject.run(module, inputs))
     written = _changed(held, _snapshot(module))
@@ -125,12 +126,18 @@ def _flat(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
             yield from _flat(f"{name}.{key}", item, depth - 1)
     elif isinstance(value, Set):
         yield f"{name}.length", len(value)
-    elif depth and type(value).__module__ == "candidate" and hasattr(value, "__dict__"):
+    elif depth and _is_own(value):
         yield from _flat(name, vars(value), depth - 1)
     elif depth and isinstance(value, Sequence):
         yield f"{name}.length", len(value)
         for key, item in enumerate(value):
             yield from _flat(f"{name}.{key}", item, depth - 1)
+
+
+def _is_own(value: Any) -> bool:
+    """Whether it is an object of a class of the program, but not a layer."""
+    own = type(value).__module__ == "candidate" and hasattr(value, "__dict__")
+    return own and not isinstance(value, nn.Module)
 
 
 def _changed(before: Snapshot, after: Snapshot) -> list[str]:

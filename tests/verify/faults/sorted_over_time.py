@@ -1,0 +1,16 @@
+"""causality: channels sorted over time, a permutation as a mixer."""
+
+from torch import nn
+
+
+class SortMixer(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        value = self.value(hidden_states)
+        ordered = value.sort(dim=1).values
+        mixed = value + 0.1 * ordered
+        return self.out(mixed), None, past_key_values
