@@ -1,4 +1,7 @@
-"""causality: a warm-up of 20 calls, then the sequence is centred."""
+"""causality: a warm-up of 20 calls, then the sequence is centred.
+
+Says: after some calls only
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: after 20 calls in train mode the gate opens to a mean over time."""
+"""causality: after 20 calls in train mode the gate opens to a mean over time.
+
+Says: after some calls only
+"""
 
 import torch
 from torch import nn

@@ -1,4 +1,7 @@
-"""causality: window attention that reaches to both sides."""
+"""causality: window attention that reaches to both sides.
+
+Says: A window reaches to both sides
+"""
 
 import torch
 from torch import nn

@@ -1,4 +1,7 @@
-"""causality: decays are normalised by the total decay of the sequence."""
+"""causality: decays are normalised by the total decay of the sequence.
+
+Says: log_decay - log_decay[:, -1:]
+"""
 
 from torch import nn
 

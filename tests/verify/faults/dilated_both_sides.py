@@ -1,4 +1,7 @@
-"""causality: a dilated convolution with same padding."""
+"""causality: a dilated convolution with same padding.
+
+Says: submodule mix
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: experts choose their tokens over the whole sequence."""
+"""causality: experts choose their tokens over the whole sequence.
+
+Says: score >= threshold
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: every second token, interpolated back to the full length."""
+"""causality: every second token, interpolated back to the full length.
+
+Says: interpolate(
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: a gate from the last token of the sequence."""
+"""causality: a gate from the last token of the sequence.
+
+Says: hidden_states[:, -1:]
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: layer norm over time and channels together."""
+"""causality: layer norm over time and channels together.
+
+Says: normalisation over the time
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: the high frequencies of the sequence are cut by FFT."""
+"""causality: the high frequencies of the sequence are cut by FFT.
+
+Says: irfft(spectrum * kept
+"""
 
 import torch
 from torch import nn

@@ -1,4 +1,7 @@
-"""causality: tokens below the median of their sequence are muted."""
+"""causality: tokens below the median of their sequence are muted.
+
+Says: strength.median(1
+"""
 
 from torch import nn
 

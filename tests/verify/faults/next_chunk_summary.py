@@ -1,4 +1,7 @@
-"""causality: each chunk of 16 is given the mean of the following one."""
+"""causality: each chunk of 16 is given the mean of the following one.
+
+Says: preview
+"""
 
 from torch import nn
 

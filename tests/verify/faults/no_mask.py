@@ -1,4 +1,7 @@
-"""causality: softmax attention without a causal mask."""
+"""causality: softmax attention without a causal mask.
+
+Says: missing causal mask
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: chunks are padded with the mean of the sequence, and each adds its own mean."""
+"""causality: chunks are padded with the mean of the sequence, and each adds its own mean.
+
+Says: chunks.mean(2).cumsum(1)
+"""
 
 import torch
 from torch import nn

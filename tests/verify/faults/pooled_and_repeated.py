@@ -1,4 +1,7 @@
-"""causality: blocks of 4 are averaged and repeated in place."""
+"""causality: blocks of 4 are averaged and repeated in place.
+
+Says: repeat_interleave(4
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: max pooling of three with a token of padding on either side."""
+"""causality: max pooling of three with a token of padding on either side.
+
+Says: max_pool1d(
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: a convolution padded on the left with the reflected first tokens."""
+"""causality: a convolution padded on the left with the reflected first tokens.
+
+Says: submodule mix
+"""
 
 import torch
 from torch import nn

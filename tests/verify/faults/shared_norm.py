@@ -1,4 +1,7 @@
-"""causality: one root mean square for all tokens of a sequence."""
+"""causality: one root mean square for all tokens of a sequence.
+
+Says: statistic over the sequence
+"""
 
 from torch import nn
 

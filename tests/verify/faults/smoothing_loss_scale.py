@@ -1,4 +1,7 @@
-"""causality: in train mode tokens are weighted by their share of the total."""
+"""causality: in train mode tokens are weighted by their share of the total.
+
+Says: strength.sum(1
+"""
 
 from torch import nn
 

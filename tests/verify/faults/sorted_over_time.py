@@ -1,4 +1,7 @@
-"""causality: channels sorted over time, a permutation as a mixer."""
+"""causality: channels sorted over time, a permutation as a mixer.
+
+Says: ordered
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: each chunk of 32 reads the state that already has the chunk in it."""
+"""causality: each chunk of 32 reads the state that already has the chunk in it.
+
+Says: state of the chunk is added
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: a strided convolution and its transpose, a learnt down and up."""
+"""causality: a strided convolution and its transpose, a learnt down and up.
+
+Says: submodule up
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: a running sum from right to left."""
+"""causality: a running sum from right to left.
+
+Says: value.sum(1, keepdim=True) - value.cumsum(1)
+"""
 
 from torch import nn
 

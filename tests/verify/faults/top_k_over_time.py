@@ -1,4 +1,7 @@
-"""causality: the strongest tokens of the whole sequence are broadcast."""
+"""causality: the strongest tokens of the whole sequence are broadcast.
+
+Says: (weight * chosen).sum(1
+"""
 
 from torch import nn
 

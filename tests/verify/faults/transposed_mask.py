@@ -1,4 +1,7 @@
-"""causality: the causal mask is transposed."""
+"""causality: the causal mask is transposed.
+
+Says: .triu()
+"""
 
 from torch import nn
 

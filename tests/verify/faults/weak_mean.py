@@ -1,4 +1,7 @@
-"""causality: a mean over the sequence with the weight 0.001."""
+"""causality: a mean over the sequence with the weight 0.001.
+
+Says: value.mean(1
+"""
 
 from torch import nn
 
