@@ -1,6 +1,6 @@
 """causality: experts choose their tokens over the whole sequence.
 
-Says: score >= threshold
+Says: top-k
 """
 
 from torch import nn
