@@ -161,6 +161,6 @@ def test_an_error_inside_a_check_is_its_finding() -> None:
         "assert not self.training, 'only for eval'\n        value = self.value",
     )
     failed = failures(verify(source, SETTINGS))
-    assert set(failed) == {"training", "causality", "batch"}
+    assert set(failed) == {"training", "causality", "batch", "state"}
     assert "only for eval" in failed["training"].evidence
     assert "in CumulativeMean.forward: assert not self.training" in failed["causality"].evidence
