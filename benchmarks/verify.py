@@ -12,7 +12,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +81,7 @@ def seconds_cold(source: str) -> float:
 
 def shares(sources: list[str]) -> dict[str, float]:
     """Return the part of the time that each check takes, over the given programs."""
-    spent: Counter[str] = Counter()
+    spent = dict.fromkeys(CHECKS, 0.0)
     for source in sources:
         contract = _spent(source, "contract")
         spent["contract"] += contract
