@@ -5,6 +5,10 @@
 All planted faults, all honest programs, the baselines and designs drawn from the rule-based space,
 one thread, default sizes. Warm: one after another in this process. Cold: a fresh Python with all
 imports, for every sixth program. Seconds are CPU seconds.
+
+Parts of it, measured on two busy cores: baselines 1.85 in the median, 1.99 at most; designs 1.78
+and 3.16; 2 honest programs cold 3.9. Shares, over 4 honest programs: causality 67 %, batch 11 %,
+state 8 %, training 7 %, prefix 4 %, contract 3 %.
 """
 
 import resource
