@@ -113,6 +113,8 @@ def _changes(
         "lengths": _lengths(lengths),
     }
     changes = {name: value for name, value in given.items() if value is not None}
+    if "lengths" in changes:
+        changes["more_lengths"] = ()
     if changes:
         _refuse_nonsense(changes)
     return changes

@@ -74,6 +74,8 @@ def _conditions(leaks: list[Trial], trials: list[Trial]) -> Iterator[str]:
         yield " It appears only when the batch has more than one sample."
     if _only(lambda trial: trial.batch == 1, leaks, trials):
         yield " It appears only when a sample is alone in its batch."
+    if _only(lambda trial: trial.state.called > 0, leaks, trials):
+        yield " It begins after some calls only: look for a counter, a schedule or a cache."
     if any(t.length < shortest and t.start in _starts(leaks) for t in trials):
         yield f" It appears from length {shortest} on, not at shorter ones."
     if all(leak.way in SIZES for leak in leaks):

@@ -14,19 +14,24 @@ def check(subject: Subject) -> Finding:
     for length in settings.lengths:
         for batch in settings.batch_sizes:
             _check_call(subject, module, subject.inputs(batch, length))
+    for turn, length in enumerate(settings.more_lengths):
+        batch = settings.batch_sizes[turn % len(settings.batch_sizes)]
+        _check_call(subject, module, subject.inputs(batch, length))
     for hidden_size, num_heads in settings.other_sizes:
         other = subject.build(hidden_size=hidden_size, num_heads=num_heads)
         _check_call(subject, other, subject.inputs(2, 7, hidden_size=hidden_size))
+    lengths = sorted({*settings.lengths, *settings.more_lengths})
     return Finding(
         check="contract",
         passed=True,
         measured={
             "layer": subject.layer.__name__,
-            "shapes": len(settings.lengths) * len(settings.batch_sizes),
+            "shapes": len(settings.lengths) * len(settings.batch_sizes)
+            + len(settings.more_lengths),
             "sizes": 1 + len(settings.other_sizes),
         },
         evidence=f"{subject.layer.__name__} keeps shape and dtype for batch "
-        f"{list(settings.batch_sizes)} and length {list(settings.lengths)}",
+        f"{list(settings.batch_sizes)} and length {lengths}",
     )
 
 

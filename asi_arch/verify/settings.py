@@ -15,6 +15,8 @@ class VerifySettings:
     num_heads: int = 2
     other_sizes: tuple[tuple[int, int], ...] = ((32, 1), (96, 3))
     lengths: tuple[int, ...] = (1, 7, 64, 100, 257)
+    more_lengths: tuple[int, ...] = (2, 63, 65, 512)
+    """Lengths that only the contract and the training check run as well."""
     batch_sizes: tuple[int, ...] = (1, 2, 5)
     seed: int = 0
     stage_hidden_size: int | None = None

@@ -1,7 +1,8 @@
 """Does forward leave something behind, or depend on anything but its input and parameters?"""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,10 @@ def check(subject: Subject) -> Finding:
 def _memory(subject: Subject, state: State) -> Iterator[Problem]:
     """Yield what differs after many calls; a table made or grown on first use does not count."""
     module, inputs = subject.build(state), subject.inputs(2, LENGTH)
-    first = subject.run(module, inputs)
+    first = subject.run(subject.build(state), inputs)
+    subject.run(module, subject.inputs(2, LENGTH, seed=1))
     held = _snapshot(module)
-    for number in range(CALLS):
+    for number in range(1, CALLS):
         subject.run(module, subject.inputs(2, LENGTH, seed=number + 1))
     change = relative_change(first, subject.run(module, inputs))
     written = _changed(held, _snapshot(module))
@@ -93,13 +95,25 @@ def _generators() -> dict[str, bytes]:
 
 
 def _snapshot(module: nn.Module) -> Snapshot:
-    """Return copies of all tensors and plain values that a layer and its parts hold."""
+    """Return copies of all tensors and plain values of a layer, its parts and its program."""
     found: Snapshot = {}
     for name, part in module.named_modules():
         for key, value in vars(part).items():
             if key != "_modules":
                 found.update(_flat(f"{name}.{key}".strip("."), value, _DEEPEST))
+    program = vars(sys.modules[type(module).__module__])
+    classes = [(f"{v.__name__}.{k}", x) for v in _own_classes(program) for k, x in vars(v).items()]
+    for name, value in (*program.items(), *classes):
+        if not name.startswith("__"):
+            found.update(_flat(name, value, _DEEPEST))
     return found
+
+
+def _own_classes(program: Mapping[str, Any]) -> Iterator[type]:
+    """Yield the classes that the program itself defines."""
+    for value in list(program.values()):
+        if isinstance(value, type) and value.__module__ == program["__name__"]:
+            yield value
 
 
 def _flat(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
@@ -110,10 +124,20 @@ def _flat(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     elif depth and isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flat(f"{name}.{key}", item, depth - 1)
+    elif isinstance(value, Set):
+        yield f"{name}.length", len(value)
+    elif depth and _is_own(value):
+        yield from _flat(name, vars(value), depth - 1)
     elif depth and isinstance(value, Sequence):
         yield f"{name}.length", len(value)
         for key, item in enumerate(value):
             yield from _flat(f"{name}.{key}", item, depth - 1)
+
+
+def _is_own(value: Any) -> bool:
+    """Whether it is an object of a class of the program, but not a layer."""
+    own = type(value).__module__ == "candidate" and hasattr(value, "__dict__")
+    return own and not isinstance(value, nn.Module)
 
 
 def _changed(before: Snapshot, after: Snapshot) -> list[str]:

@@ -14,14 +14,20 @@ from asi_arch.verify.settings import VerifySettings
 
 @dataclass(frozen=True)
 class State:
-    """How a layer is set up: at its initial parameters or moved away, in eval or train mode."""
+    """How a layer is set up: at its initial parameters or moved away, in eval or train mode.
+
+    `called` is how often it has been called before, in train mode and then in eval mode.
+    """
 
     perturbed: bool = False
     train: bool = False
+    called: int = 0
 
     def __str__(self) -> str:
         parameters = "perturbed" if self.perturbed else "initial"
-        return f"{parameters} parameters, {'train' if self.train else 'eval'} mode"
+        mode = "train" if self.train else "eval"
+        earlier = f", after {self.called} calls" if self.called else ""
+        return f"{parameters} parameters, {mode} mode{earlier}"
 
 
 STATES = (State(), State(perturbed=True), State(train=True), State(perturbed=True, train=True))
@@ -52,6 +58,10 @@ class Subject:
         )
         if state.perturbed:
             _perturb(module, self.settings.seed)
+        for train in (True, False):
+            module.train(train)
+            for _ in range(state.called):
+                self.run(module, self.inputs(1, 7, hidden_size=hidden_size))
         return module.train(state.train)
 
     def inputs(

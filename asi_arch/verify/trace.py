@@ -1,7 +1,8 @@
 """Which line of the program the future enters at: the first whose result before t moves."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -16,9 +17,10 @@ from asi_arch.verify.subject import Subject
 
 @dataclass(frozen=True)
 class Step:
-    """The result of one torch operation and the line of the program that asked for it."""
+    """The result of one torch operation, the line of the program and the submodule it is from."""
 
     line: str
+    part: str
     result: Tensor
 
 
@@ -30,6 +32,7 @@ class Recorder(TorchFunctionMode):
         self.module_name = module_name
         self.length = length
         self.steps: list[Step] = []
+        self.parts: list[str] = []
 
     def __torch_function__(
         self,
@@ -42,7 +45,9 @@ class Recorder(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if self._has_time(result):
             line = calling_line(self.module_name)
-            self.steps.append(Step(line, result.detach().clone()))
+            self.steps.append(
+                Step(line, self.parts[-1] if self.parts else "", result.detach().clone())
+            )
         return result
 
     def _has_time(self, result: Any) -> bool:
@@ -63,15 +68,29 @@ def entry_line(
         if old.line != new.line or old.result.shape != new.result.shape:
             return ""
         if _moved(old.result, new.result, inputs.shape[1], start):
-            return old.line
+            return f"{old.line} (submodule {old.part})" if old.part else old.line
     return ""
 
 
 def _record(subject: Subject, module: nn.Module, inputs: Tensor) -> list[Step]:
     recorder = Recorder(subject.layer.__module__, inputs.shape[1])
-    with recorder:
+    with recorder, _named_parts(module, recorder.parts):
         subject.run(module, inputs)
     return recorder.steps
+
+
+@contextmanager
+def _named_parts(module: nn.Module, parts: list[str]) -> Iterator[None]:
+    """Keep the names of the submodules that are being called, outermost first, in `parts`."""
+    handles = []
+    for name, part in module.named_modules():
+        handles.append(part.register_forward_pre_hook(lambda *_, name=name: parts.append(name)))
+        handles.append(part.register_forward_hook(lambda *_: (parts.pop(), None)[1]))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def calling_line(module_name: str) -> str:

@@ -16,7 +16,7 @@ TOY_SHAPE = (4, 32)
 def check(subject: Subject) -> Finding:
     """Backward at every length and ten AdamW steps; name dead parameters and bad gradients."""
     alive: set[str] = set()
-    for length in subject.settings.lengths:
+    for length in (*subject.settings.lengths, *subject.settings.more_lengths):
         alive |= _gradients_at(subject, length)
     first, last, module = _train(subject, alive)
     dead = [name for name, p in module.named_parameters() if p.requires_grad and name not in alive]

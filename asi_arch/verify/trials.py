@@ -14,6 +14,9 @@ GRADIENT = "nothing (gradient)"
 EVERY_POSITION_LENGTH = 100
 GRADIENT_LENGTH = 257
 
+CALLED = (State(perturbed=True, called=24), State(perturbed=True, train=True, called=24))
+"""States that show a leak that waits for some calls to pass."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -57,6 +60,10 @@ def replacements(subject: Subject) -> Iterator[Trial]:
         longest = max(lengths, default=1)
         for start in cuts(longest)[-2:]:
             yield from _try(subject, state, longest, [(start, "random values")])
+    for state in CALLED:
+        for length in lengths[-2:]:
+            cases = [(start, "random values") for start in cuts(length)[::3]]
+            yield from _try(subject, state, length, cases)
     everywhere = [(start, "random values") for start in range(1, EVERY_POSITION_LENGTH)]
     yield from _try(subject, State(perturbed=True), EVERY_POSITION_LENGTH, everywhere)
 

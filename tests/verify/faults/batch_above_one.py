@@ -1,4 +1,7 @@
-"""causality: a fast path for batches that forgets the mask."""
+"""causality: a fast path for batches that forgets the mask.
+
+Says: more than one sample
+"""
 
 from torch import nn
 

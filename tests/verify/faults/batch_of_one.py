@@ -1,4 +1,7 @@
-"""causality: a path for single samples that forgets the mask."""
+"""causality: a path for single samples that forgets the mask.
+
+Says: alone in its batch
+"""
 
 from torch import nn
 

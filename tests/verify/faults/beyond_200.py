@@ -1,4 +1,7 @@
-"""causality: another path for more than 200 tokens, with a statistic over all of them."""
+"""causality: another path for more than 200 tokens, with a statistic over all of them.
+
+Says: from length 257 on
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: the last position of each chunk of 64 sees the first of the next."""
+"""causality: the last position of each chunk of 64 sees the first of the next.
+
+Says: chunk
+"""
 
 import torch
 from torch import nn

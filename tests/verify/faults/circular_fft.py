@@ -1,4 +1,7 @@
-"""causality: a long convolution by FFT without zero padding."""
+"""causality: a long convolution by FFT without zero padding.
+
+Says: FFT without
+"""
 
 import torch
 from torch import nn

@@ -1,4 +1,7 @@
-"""causality: the future enters through a detached scale, which has no gradient."""
+"""causality: the future enters through a detached scale, which has no gradient.
+
+Says: statistic over the sequence
+"""
 
 from torch import nn
 

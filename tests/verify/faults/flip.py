@@ -1,4 +1,7 @@
-"""causality: a flipped copy of the values is added."""
+"""causality: a flipped copy of the values is added.
+
+Says: flip
+"""
 
 from torch import nn
 

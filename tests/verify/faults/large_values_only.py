@@ -1,4 +1,7 @@
-"""causality: clipping that starts when any value of the sequence is large."""
+"""causality: clipping that starts when any value of the sequence is large.
+
+Says: Only large values
+"""
 
 from torch import nn
 

@@ -1,10 +1,12 @@
-"""causality: a gate read from the last token."""
+"""causality: a gate from the last token of the sequence.
 
-import torch
+Says: hidden_states[:, -1:]
+"""
+
 from torch import nn
 
 
-class LastGate(nn.Module):
+class LastTokenGate(nn.Module):
     def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
         super().__init__()
         self.value = nn.Linear(hidden_size, hidden_size, bias=False)
@@ -13,7 +15,5 @@ class LastGate(nn.Module):
 
     def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
         value = self.value(hidden_states)
-        steps = torch.arange(1, value.shape[1] + 1, device=value.device).to(value).unsqueeze(-1)
-        mean = value.cumsum(1) / steps
-        mean = mean * self.gate(hidden_states[:, -1:]).sigmoid()
-        return self.out(mean * self.gate(hidden_states).sigmoid()), None, past_key_values
+        mixed = value * self.gate(hidden_states[:, -1:]).sigmoid()
+        return self.out(mixed), None, past_key_values

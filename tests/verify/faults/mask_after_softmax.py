@@ -1,4 +1,7 @@
-"""causality: the mask is applied after the softmax, whose sum has seen everything."""
+"""causality: the mask is applied after the softmax, whose sum has seen everything.
+
+Says: mask applied after the softmax
+"""
 
 from torch import nn
 

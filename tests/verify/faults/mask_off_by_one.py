@@ -1,4 +1,7 @@
-"""causality: the mask lets each position see the next one."""
+"""causality: the mask lets each position see the next one.
+
+Says: mask off by one
+"""
 
 import torch
 from torch import nn

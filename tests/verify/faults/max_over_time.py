@@ -1,4 +1,7 @@
-"""causality: values scaled by their largest entry over time."""
+"""causality: values scaled by their largest entry over time.
+
+Says: amax(dim=1
+"""
 
 from torch import nn
 

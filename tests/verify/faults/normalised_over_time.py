@@ -1,4 +1,7 @@
-"""causality: instance normalisation over the time dimension."""
+"""causality: instance normalisation over the time dimension.
+
+Says: normalisation
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: a second recurrence over the flipped sequence."""
+"""causality: a second recurrence over the flipped sequence.
+
+Says: value.flip(1).cumsum(1)
+"""
 
 import torch
 from torch import nn

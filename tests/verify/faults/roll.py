@@ -1,4 +1,7 @@
-"""causality: a token shift by torch.roll, which wraps the last token to the front."""
+"""causality: a token shift by torch.roll, which wraps the last token to the front.
+
+Says: torch.roll
+"""
 
 import torch
 from torch import nn

@@ -1,4 +1,7 @@
-"""causality: a gate computed from the mean over the sequence, zero-initialised."""
+"""causality: a gate computed from the mean over the sequence, zero-initialised.
+
+Says: mean
+"""
 
 import torch
 from torch import nn

@@ -1,4 +1,7 @@
-"""causality: linear attention whose keys are normalised over time."""
+"""causality: linear attention whose keys are normalised over time.
+
+Says: k.softmax(dim=2)
+"""
 
 from torch import nn
 

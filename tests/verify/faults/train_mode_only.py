@@ -1,4 +1,7 @@
-"""causality: a regulariser that in train mode centres over time."""
+"""causality: a regulariser that in train mode centres over time.
+
+Says: train mode only
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: a short convolution padded on both sides."""
+"""causality: a short convolution padded on both sides.
+
+Says: submodule mix
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: no mask inside chunks of 32."""
+"""causality: no mask inside chunks of 32.
+
+Says: mask inside the chunk is missing
+"""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""causality: a mean over the sequence behind a gate that starts at zero."""
+"""causality: a mean over the sequence behind a gate that starts at zero.
+
+Says: a gate or weight starts at zero
+"""
 
 import torch
 from torch import nn

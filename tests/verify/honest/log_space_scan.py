@@ -1,10 +1,10 @@
-"""causality: a sum from the right that is meant to be a remainder."""
+"""A gated running sum as a logcumsumexp."""
 
 import torch
 from torch import nn
 
 
-class Remainder(nn.Module):
+class LogScan(nn.Module):
     def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
         super().__init__()
         self.value = nn.Linear(hidden_size, hidden_size, bias=False)
@@ -13,8 +13,7 @@ class Remainder(nn.Module):
 
     def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
         value = self.value(hidden_states)
-        steps = torch.arange(1, value.shape[1] + 1, device=value.device).to(value).unsqueeze(-1)
-        mean = value.cumsum(1) / steps
-        total = value.sum(1, keepdim=True)
-        mean = mean + (total - value.cumsum(1)) / steps
-        return self.out(mean * self.gate(hidden_states).sigmoid()), None, past_key_values
+        log_decay = nn.functional.logsigmoid(self.gate(hidden_states) + 4).cumsum(1)
+        log_value = nn.functional.logsigmoid(value)
+        mixed = (torch.logcumsumexp(log_value - log_decay, 1) + log_decay).exp()
+        return self.out(mixed), None, past_key_values

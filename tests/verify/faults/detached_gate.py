@@ -1,10 +1,9 @@
-"""causality: weights normalised over all of time."""
+"""training: a gate without a gradient."""
 
-import torch
 from torch import nn
 
 
-class GlobalSoftmax(nn.Module):
+class DetachedGate(nn.Module):
     def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
         super().__init__()
         self.value = nn.Linear(hidden_size, hidden_size, bias=False)
@@ -13,8 +12,5 @@ class GlobalSoftmax(nn.Module):
 
     def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
         value = self.value(hidden_states)
-        steps = torch.arange(1, value.shape[1] + 1, device=value.device).to(value).unsqueeze(-1)
-        mean = value.cumsum(1) / steps
-        weight = self.gate(hidden_states).softmax(1)
-        mean = (weight * value).cumsum(1)
-        return self.out(mean * self.gate(hidden_states).sigmoid()), None, past_key_values
+        mixed = value * self.gate(hidden_states).sigmoid().detach()
+        return self.out(mixed), None, past_key_values

@@ -1,19 +1,21 @@
-"""causality: a thousandth of the next token."""
+"""state: a cache by shape gives the first input's gate to all later ones."""
 
 import torch
 from torch import nn
 
 
-class Weak(nn.Module):
+class CachedGate(nn.Module):
     def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
         super().__init__()
         self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.cache = {}
         self.gate = nn.Linear(hidden_size, hidden_size)
         self.out = nn.Linear(hidden_size, hidden_size, bias=False)
 
     def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
         value = self.value(hidden_states)
-        steps = torch.arange(1, value.shape[1] + 1, device=value.device).to(value).unsqueeze(-1)
-        mean = value.cumsum(1) / steps
-        mean = mean + 1e-3 * nn.functional.pad(value, (0, 0, 0, 1))[:, 1:]
-        return self.out(mean * self.gate(hidden_states).sigmoid()), None, past_key_values
+        if value.shape[1] not in self.cache:
+            self.cache[value.shape[1]] = torch.tanh(value[:1, :1]).detach()
+        gate = self.gate(hidden_states).sigmoid()
+        mixed = value * gate + self.cache[value.shape[1]]
+        return self.out(mixed), None, past_key_values

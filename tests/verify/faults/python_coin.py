@@ -1,22 +1,19 @@
-"""state: it looks ahead once it has been called often."""
+"""state: a coin from the random module skips the gate."""
 
-import torch
+import random
+
 from torch import nn
 
 
-class Patient(nn.Module):
+class CoinGate(nn.Module):
     def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
         super().__init__()
         self.value = nn.Linear(hidden_size, hidden_size, bias=False)
         self.gate = nn.Linear(hidden_size, hidden_size)
         self.out = nn.Linear(hidden_size, hidden_size, bias=False)
-        self.calls = 0
 
     def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
         value = self.value(hidden_states)
-        steps = torch.arange(1, value.shape[1] + 1, device=value.device).to(value).unsqueeze(-1)
-        mean = value.cumsum(1) / steps
-        self.calls += 1
-        if self.calls > 20:
-            mean = mean + value.roll(-1, 1)
-        return self.out(mean * self.gate(hidden_states).sigmoid()), None, past_key_values
+        gate = self.gate(hidden_states).sigmoid()
+        mixed = value * gate if random.random() < 0.9 else value
+        return self.out(mixed), None, past_key_values

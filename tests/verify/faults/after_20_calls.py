@@ -1,0 +1,20 @@
+"""causality: a warm-up of 20 calls, then the sequence is centred.
+
+Says: after some calls only
+"""
+
+from torch import nn
+
+
+class WarmedUp(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.calls = 0
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        value = self.value(hidden_states)
+        self.calls += 1
+        mixed = value - value.mean(1, keepdim=True) if self.calls > 20 else value
+        return self.out(mixed), None, past_key_values

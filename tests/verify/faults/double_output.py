@@ -1,0 +1,15 @@
+"""contract: the sum in float64 is not cast back."""
+
+from torch import nn
+
+
+class DoubleSum(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        value = self.value(hidden_states)
+        mixed = value
+        return self.out(mixed).double().cumsum(1), None, past_key_values

@@ -1,0 +1,16 @@
+"""state: functional dropout that does not ask for the mode."""
+
+import torch
+from torch import nn
+
+
+class AlwaysDropping(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        value = self.value(hidden_states)
+        mixed = value * nn.functional.dropout(torch.ones(value.shape[-1]), 0.1)
+        return self.out(mixed), None, past_key_values

@@ -1,0 +1,16 @@
+"""contract: a causal convolution whose extra outputs are not cut off."""
+
+from torch import nn
+
+
+class Uncut(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.mix = nn.Conv1d(hidden_size, hidden_size, 4, padding=3, groups=hidden_size)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        value = self.value(hidden_states)
+        mixed = self.mix(value.transpose(1, 2)).transpose(1, 2)
+        return self.out(mixed), None, past_key_values
