@@ -7,7 +7,7 @@ A part that changes against the parent is
   one with the old; it cites those experiments; what the literature expects has no part in it;
 - else `cognition` when a written rule says that the parent has a weakness which this value mends;
   it cites the literature of the rule;
-- else `originality`: chance drew it, or a sampled effect that is not clearly positive. The
+- else `originality`: chance drew it, and no effect that is clearly positive chose it. The
   mechanism may well be known, and the description then names its sources, but nobody's knowledge
   was the reason for the choice.
 
