@@ -58,9 +58,13 @@ from asi_arch.train.trainer import train
 Arm = Literal["rules", "random"]
 
 STAGE = load_config("demo").explore.model_copy(update={"tokens": 131_072, "heldout_windows": 192})
-FIRST_SEED = 200
+FIRST_SEED = 300
 FRESH_SEEDS = (1001, 1002)
-T975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+# Quantile 0.975 of Student's t, for 1 degree of freedom and on.
+T975 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=8, help="searches for each arm")
+    parser.add_argument("--seeds", type=int, default=12, help="searches for each arm")
     parser.add_argument("--budget", type=int, default=12, help="candidates in a search")
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help="seed of the first pair")
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
@@ -237,7 +241,8 @@ def interval(gaps: Sequence[float]) -> str:
     wins = f"better in {sum(gap > 0 for gap in gaps)} of {len(gaps)} seeds"
     if len(gaps) < 2:
         return f"{mean:+.4f}, {wins}"
-    half = T975.get(len(gaps) - 1, 1.96) * statistics.stdev(gaps) / math.sqrt(len(gaps))
+    quantile = T975[len(gaps) - 2] if len(gaps) <= len(T975) + 1 else 1.96
+    half = quantile * statistics.stdev(gaps) / math.sqrt(len(gaps))
     return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}], {wins}"
 
 
