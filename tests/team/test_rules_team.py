@@ -24,7 +24,9 @@ from asi_arch.records import (
 )
 from asi_arch.search.samplers import make_sampler
 from asi_arch.team.rules import BASELINES, Design, rule_team
-from asi_arch.team.rules.moves import moves, mutate
+from asi_arch.team.rules.effects import fit
+from asi_arch.team.rules.moves import Move, moves, mutate
+from asi_arch.team.rules.origins import explain
 from asi_arch.team.rules.render import read_design, render
 from asi_arch.team.rules.researcher import design_of
 from asi_arch.team.rules.space import SPACE, draw
@@ -200,6 +202,20 @@ def test_measured_effects_are_analysis_and_cite_the_experiments() -> None:
                 assert len(cited) >= 3
                 assert {design_of(e)[name] for e in cited} == {value, "none"}
     assert found >= 10
+
+
+def test_a_rule_that_the_outcomes_deny_is_no_reason() -> None:
+    rng = np.random.default_rng(3)
+    history = [
+        outcome_of(experiment(i, d, -3.0 * (d["out_norm"] == "rms")))
+        for i, d in enumerate((draw(rng) for _ in range(40)), start=1)
+    ]
+    base = Design.from_choices({"update": "delta"})
+    move = Move("mutation", base.replace(out_norm="rms"))
+    for outcomes, origin in (([], Origin.COGNITION), (history, Origin.ORIGINALITY)):
+        proposal = explain(experiment(50, base), base, move, fit(outcomes))
+        [part] = [c for c in proposal.components if c.name == "out_norm=rms"]
+        assert part.origin is origin
 
 
 def test_kept_parts_keep_the_origin_that_the_parent_gives() -> None:
