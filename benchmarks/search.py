@@ -9,19 +9,25 @@ seed. The objective is its held-out loss. Both arms see the two DeltaNets first,
 with the default sampler; unlike in a campaign, each proposal sees all results before it. The best
 of each arm is trained again with fresh seeds, so that a lucky seed is not mistaken for a find.
 
-The committed run: 23 November 2026, 2 cores of a shared machine, torch 2.13.0, 8 seeds (200 to 207)
-of 12 candidates, 894 s, 1,772 CPU s. Random minus rules in nats per byte, paired 95 % intervals:
+The committed run: 27 November 2026, 2 cores of a busy machine, torch 2.13.0, 12 seeds (300 to
+311) of 12 candidates, 2,807 s, 3,438 CPU s. Random minus rules in nats per byte, paired 95 %
+intervals:
 
-    best found, trained again    +0.028 [-0.039, +0.096]   better in 5 of 8 seeds
-    best found, as measured      +0.035 [-0.012, +0.081]   better in 6 of 8 seeds
-    best so far, at any time     +0.024 [-0.004, +0.053]   better in 6 of 8 seeds
-    mean of all candidates       +0.118 [+0.086, +0.151]   better in 8 of 8 seeds
+    best found, trained again    +0.044 [+0.003, +0.086]   better in 8 of 12 seeds
+    best found, as measured      +0.051 [+0.008, +0.093]   better in 10 of 12 seeds
+    best so far, at any time     +0.069 [+0.015, +0.123]   better in 10 of 12 seeds
+    mean of all candidates       +0.163 [+0.126, +0.200]   better in 12 of 12 seeds
 
-So the team's candidates are better than chance, beyond doubt; that the best one it finds is better
-than the best of as many random draws is not shown. Every full run made so far: this one; one at
-budget 40 on a smaller objective (5 seeds, best trained again +0.024 [-0.025, +0.073], mean of the
-last ten +0.148 [+0.115, +0.182]); one of an earlier form of the search (+0.025 [-0.038, +0.088]);
-one at budget 80, stopped after two pairs of seeds without a difference in the best found.
+So the team's candidates are better than chance, beyond doubt, and the best one it finds is better
+than the best of as many random draws, by an interval that only just excludes zero. The search was
+chosen on a model of the losses of 260 random designs (training seeds 1 and 2) and tried on seeds
+100 to 103 (best found, as measured, better in 4 of 4). Size, budget and number of seeds were fixed
+before the first seed of the committed run was used; it is the only full run of this search.
+
+Every full run of an earlier form of the search, which climbed along a sample of the effects (best
+trained again): at this size and budget +0.028 [-0.039, +0.096] with 8 seeds; at budget 40 on a
+smaller objective +0.024 [-0.025, +0.073] with 5; before that +0.025 [-0.038, +0.088]; one at budget
+80 was stopped after two pairs of seeds without a difference in the best found.
 """
 
 import argparse
@@ -47,20 +53,25 @@ from typing import Any, Literal
 import torch
 
 from asi_arch.config import Data, Search, load_config
+from asi_arch.evaluate.questions import heldout_windows
 from asi_arch.records import Context, Experiment, MetricPoint, Outcome, Program, Proposal, Status
 from asi_arch.search.samplers import make_sampler
 from asi_arch.team.rules import BASELINES, rule_team
 from asi_arch.team.rules.render import render
-from asi_arch.train.data import prepare
+from asi_arch.train.data import part, prepare
 from asi_arch.train.kernels import install
-from asi_arch.train.trainer import train
+from asi_arch.train.trainer import train, window_losses
 
 Arm = Literal["rules", "random"]
 
 STAGE = load_config("demo").explore.model_copy(update={"tokens": 131_072, "heldout_windows": 192})
-FIRST_SEED = 200
+FIRST_SEED = 300
 FRESH_SEEDS = (1001, 1002)
-T975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+# Quantile 0.975 of Student's t, for 1 degree of freedom and on.
+T975 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=8, help="searches for each arm")
+    parser.add_argument("--seeds", type=int, default=12, help="searches for each arm")
     parser.add_argument("--budget", type=int, default=12, help="candidates in a search")
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help="seed of the first pair")
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
@@ -202,11 +213,12 @@ def heldout_loss(folder: Path, program: Program, seed: int) -> float:
     """Return nats per byte after the short training; a program is trained once per seed."""
     known = folder / f"{program.hash}-{seed}"
     if not known.exists():
-        run = train(
-            program.source, STAGE, name="search", seed=seed, folder=folder, on_progress=ignore
+        text = part(folder, "train")
+        model, _ = train(
+            program.source, STAGE, name="search", seed=seed, text=text, on_progress=ignore
         )
-        assert run.loss is not None
-        known.write_text(repr(run.loss))
+        losses = window_losses(model, heldout_windows(STAGE, folder))
+        known.write_text(repr(losses.mean().item()))
     return float(known.read_text())
 
 
@@ -237,7 +249,8 @@ def interval(gaps: Sequence[float]) -> str:
     wins = f"better in {sum(gap > 0 for gap in gaps)} of {len(gaps)} seeds"
     if len(gaps) < 2:
         return f"{mean:+.4f}, {wins}"
-    half = T975.get(len(gaps) - 1, 1.96) * statistics.stdev(gaps) / math.sqrt(len(gaps))
+    quantile = T975[len(gaps) - 2] if len(gaps) <= len(T975) + 1 else 1.96
+    half = quantile * statistics.stdev(gaps) / math.sqrt(len(gaps))
     return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}], {wins}"
 
 

@@ -24,7 +24,7 @@ _WIDTH = len(_COLUMNS) + 2
 _PRIOR_VARIANCES = (0.05, 0.1, 0.2, 0.4)
 _NOISE_VARIANCES = (0.05, 0.1, 0.2, 0.4)
 _PAIR_SHARE = 0.5
-_TRUST, _TRUST_VARIANCE = 0.4, 0.16
+_TRUST, _TRUST_VARIANCE = 0.05, 0.0025
 _INTERCEPT_VARIANCE = 9.0
 _FAILURE_WEIGHT = 0.5
 _BOLDNESS = 0.5
@@ -62,12 +62,13 @@ class Effects:
     scale: float
     scored: tuple[Outcome, ...]
 
-    def sample(self, rng: np.random.Generator, boldness: float = _BOLDNESS) -> Array:
-        """Draw one plausible set of effects: Thompson sampling, at `boldness` times the spread.
+    def promise(self, choices: Mapping[str, str], boldness: float = _BOLDNESS) -> float:
+        """Return the expected fitness of a design plus `boldness` times the doubt about it.
 
-        The full spread explores for longer than the few dozen outcomes of a campaign.
+        More doubt explores for longer than the few dozen outcomes of a campaign.
         """
-        return self.mean + boldness * self.root @ rng.standard_normal(len(self.mean))
+        row = encode(choices)
+        return float(row @ self.mean + boldness * np.linalg.norm(row @ self.root))
 
     def contrast(self, decision: str, old: str, new: str) -> Contrast:
         """Return the measured difference between two values of a decision."""
@@ -107,9 +108,8 @@ def encode(choices: Mapping[str, str]) -> Array:
 def fit(history: Iterable[Outcome], *, literature: bool = False) -> Effects:
     """Fit the effects of all decisions to the outcomes whose choices are known.
 
-    With `literature`, the written rules are believed at first, and as far as the outcomes bear
-    them out: what each weakness costs is one more effect, with a prior mean above zero. Without,
-    only outcomes speak.
+    With `literature`, the written rules decide where the outcomes are silent: what each weakness
+    costs is one more effect, with a small prior mean above zero. Without, only outcomes speak.
 
     Fitness is cut at three robust standard deviations from the median, so that one diverged
     candidate does not hide everything else. A rejected or failed candidate has no fitness: it

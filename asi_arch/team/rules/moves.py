@@ -1,6 +1,6 @@
 """Candidates for the next experiment, made from a parent and its references."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,9 +10,7 @@ from asi_arch.team.rules.space import SPACE, Design
 
 Kind = Literal["mutation", "recombination", "fresh"]
 
-_STEPS = 3
-_RECOMBINATIONS = 4
-_CHANGES = (1, 2)
+_CHANGES = 6
 
 
 @dataclass(frozen=True)
@@ -23,52 +21,28 @@ class Move:
     design: Design
 
 
-def moves(
-    parent: Design,
-    references: Sequence[Design],
-    worth: Callable[[Design], float],
-    rng: np.random.Generator,
-) -> Iterator[Move]:
-    """Yield candidates without end: first what is worth most within reach, then its neighbours.
+def moves(parent: Design, references: Sequence[Design], rng: np.random.Generator) -> Iterator[Move]:
+    """Yield without end, in turn, variations of the parent and of its mixtures with a reference.
 
-    In reach are a few improving changes of the parent, and of mixtures of the parent with a
-    reference.
+    They are wide, up to six changes: which of them is worth an experiment is for the outcomes to
+    say, and the best of many wide ones is further from all that is known than the best neighbour.
     """
     others = [reference for reference in references if reference != parent]
-    starts = [Move("mutation", parent)]
-    if others:
-        mixtures = (recombine(parent, others, rng) for _ in range(_RECOMBINATIONS))
-        starts += [Move("recombination", mixture) for mixture in mixtures]
-    tops = [Move(start.kind, climb(start.design, worth)) for start in starts]
-    yield from tops
-    best = max(tops, key=lambda move: worth(move.design))
     while True:
-        yield Move(best.kind, mutate(best.design, rng))
+        yield Move("mutation", mutate(parent, rng, int(rng.integers(1, _CHANGES + 1))))
+        if others:
+            mixture = recombine(parent, others, rng)
+            changes = int(rng.integers(_CHANGES + 1))
+            yield Move("recombination", mutate(mixture, rng, changes))
 
 
-def climb(design: Design, worth: Callable[[Design], float]) -> Design:
-    """Make the single change that is worth most, up to three times, while there is a gain."""
-    for _ in range(_STEPS):
-        neighbours = [
-            design.replace(**{name: option})
-            for name, decision in SPACE.items()
-            for option in decision.options
-            if option != design[name]
-        ]
-        best = max(neighbours, key=worth)
-        if worth(best) <= worth(design):
-            return design
-        design = best
-    return design
-
-
-def mutate(parent: Design, rng: np.random.Generator) -> Design:
-    """Change one or two decisions of the parent to other values."""
-    changes = {}
-    for name in rng.choice(list(SPACE), size=int(rng.choice(_CHANGES)), replace=False):
+def mutate(parent: Design, rng: np.random.Generator, changes: int) -> Design:
+    """Change so many decisions of the parent to other values."""
+    changed = {}
+    for name in rng.choice(list(SPACE), size=changes, replace=False):
         others = [option for option in SPACE[name].options if option != parent[name]]
-        changes[str(name)] = str(rng.choice(others))
-    return parent.replace(**changes)
+        changed[str(name)] = str(rng.choice(others))
+    return parent.replace(**changed)
 
 
 def recombine(parent: Design, references: Sequence[Design], rng: np.random.Generator) -> Design:

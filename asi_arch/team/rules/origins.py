@@ -5,9 +5,9 @@ A part that changes against the parent is
 - `analysis` when its measured effect against the parent's value is clearly positive (posterior
   mean above its standard deviation) and rests on at least two outcomes with the new value and
   one with the old; it cites those experiments; what the literature expects has no part in it;
-- else `cognition` when a written rule says that the parent has a weakness which this value mends;
-  it cites the literature of the rule;
-- else `originality`: chance drew it, or a sampled effect that is not clearly positive. The
+- else `cognition` when a written rule says that the parent has a weakness which this value mends,
+  and the outcomes do not speak against it; it cites the literature of the rule;
+- else `originality`: chance drew it, and no effect that is clearly positive chose it. The
   mechanism may well be known, and the description then names its sources, but nobody's knowledge
   was the reason for the choice.
 
@@ -69,7 +69,7 @@ def _reason(parent: Design, design: Design, name: str, effects: Effects) -> Reas
         if contrast.is_measured:
             return _measured(contrast)
         rule = find_rule(parent, name, new)
-        if rule:
+        if rule and contrast.mean >= 0:
             sources = ", ".join(rule.sources)
             return Reason(Origin.COGNITION, rule.sources, f"{rule.reason} ({sources})")
     sources = ", ".join(design.part(name).sources)

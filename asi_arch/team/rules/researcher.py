@@ -8,30 +8,27 @@ import numpy as np
 
 from asi_arch.errors import UserError
 from asi_arch.records import Context, Experiment, Proposal
-from asi_arch.team.rules.effects import encode, fit
+from asi_arch.team.rules.effects import fit
 from asi_arch.team.rules.moves import Move, moves
 from asi_arch.team.rules.origins import explain
 from asi_arch.team.rules.render import read_design
 from asi_arch.team.rules.space import BASELINES, Design, baseline_design, draw
 
-_CANDIDATES = 64
+_CANDIDATES = 256
 
 
 class RuleResearcher:
-    """Climbs from the parent, and from mixtures with references, along sampled effects."""
+    """Draws many wide variations of the parent and runs the one that promises most."""
 
     async def propose(self, context: Context) -> Proposal:
-        """Return the candidate of highest sampled worth that was not tried before."""
+        """Return the most promising of the variations that were not tried before."""
         rng = _generator(context)
         parent = design_of(context.parent)
         references = [design_of(e) for e in context.references if _has_design(e)]
-        sample = fit(context.history, literature=True).sample(rng)
-
-        def worth(design: Design) -> float:
-            return float(encode(design) @ sample)
-
-        fresh = _untried(context, moves(parent, references, worth, rng))
-        best = max(itertools.islice(fresh, _CANDIDATES), key=lambda move: worth(move.design))
+        effects = fit(context.history, literature=True)
+        untried = _untried(context, moves(parent, references, rng))
+        drawn = itertools.islice(untried, _CANDIDATES)
+        best = max(drawn, key=lambda move: effects.promise(move.design))
         return explain(context.parent, parent, best, fit(context.history))
 
 
