@@ -13,12 +13,12 @@ from asi_arch.experiment import (
     run_experiment,
     visible_outcomes,
 )
+from asi_arch.fingerprint import fingerprint
 from asi_arch.jobs.sandbox import describe
 from asi_arch.jobs.spec import prepare_job
 from asi_arch.knowledge import load_entries
 from asi_arch.lab import Lab
 from asi_arch.records import Conclusion, Dataset, Experiment, Program, Status
-from asi_arch.search.novelty import fingerprint
 from asi_arch.search.objective import conclude, noise_floor, strongest
 from asi_arch.search.samplers import make_sampler
 from asi_arch.standings import standings

@@ -165,6 +165,9 @@ class Verify(_Section):
     max_memory_ratio: float = Field(
         3.0, gt=0, description="largest memory of a training step, in gated DeltaNet's"
     )
+    require_deployable: bool = Field(
+        False, description="reject layers that cannot be padded, packed, decoded or saved"
+    )
 
 
 class Search(_Section):

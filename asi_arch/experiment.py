@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from asi_arch.errors import AsiArchError, BackendError
+from asi_arch.fingerprint import fingerprint
 from asi_arch.knowledge import search as search_knowledge
 from asi_arch.lab import Lab
 from asi_arch.records import (
@@ -16,7 +17,6 @@ from asi_arch.records import (
     Run,
     Status,
 )
-from asi_arch.search.novelty import fingerprint
 from asi_arch.standings import standings
 
 Step = Callable[[Lab, Experiment], Awaitable[Experiment]]

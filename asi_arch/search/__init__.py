@@ -1,1 +1,1 @@
-"""Search: the pool's samplers, novelty, and what counts as better."""
+"""Search: the pool's samplers, and what counts as better."""

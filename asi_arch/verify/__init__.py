@@ -12,10 +12,12 @@ from asi_arch.verify import (
     causality,
     contract,
     cost,
+    deployability,
     interference,
     numbers,
     parameters,
     prefix,
+    sameness,
     state,
     training,
 )
@@ -36,6 +38,8 @@ CHECKS: Mapping[str, Callable[[Subject], Finding]] = {
     "cost": cost.check,
     "numbers": numbers.check,
     "parameters": parameters.check,
+    "deployability": deployability.check,
+    "sameness": sameness.check,
 }
 
 
@@ -63,7 +67,7 @@ def verify(source: str, settings: VerifySettings = DEFAULTS) -> list[Finding]:
                 layer = load_layer(source)
         except ContractError as error:
             return [_failure("contract", error)]
-        return _findings(Subject(layer, settings, effects), wanted)
+        return _findings(Subject(layer, settings, effects, source), wanted)
 
 
 def _findings(subject: Subject, wanted: Sequence[str]) -> list[Finding]:

@@ -1,31 +1,52 @@
-"""Count what operations do and hold, the same every time: no clock, no process memory."""
+"""Count what operations do and hold, the same every time: no clock, no process memory.
 
+Sees what passes through torch. What leaves it (NumPy, lists) is named instead of counted; memory
+that an operation takes and gives back inside itself is not seen.
+"""
+
+import math
+import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from asi_arch.train.layer import program_line
+from asi_arch.train.layer import ContractError, program_line
 from asi_arch.verify.trace import calling_frame
+
+MOST_CALLS = 200_000
+"""So many torch calls in one forward are a loop over pairs of tokens; nobody waits for its end."""
+
+_SORTED = {"sort", "argsort", "topk", "msort"}
+_TRANSFORMED = {"_fft_r2c", "_fft_c2r", "_fft_c2c"}
+_SOLVED = {
+    *("linalg_solve_triangular", "triangular_solve", "_linalg_solve_ex", "cholesky_solve"),
+    *("linalg_inv_ex", "linalg_cholesky_ex", "linalg_lu_factor_ex", "linalg_lu", "linalg_qr"),
+    *("_linalg_svd", "_linalg_eigh", "linalg_eig", "linalg_matrix_exp", "_linalg_det"),
+}
 
 
 class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the work of every torch operation, and the most bytes that were held at once.
 
-    Work is floating-point operations where torch has a formula (matrix products, convolutions),
-    and else the elements that an operation reads and writes.
+    Work is floating-point operations where there is a formula (matrix products, convolutions,
+    attention, solvers, Fourier transforms, sorting), and else the elements that an operation reads
+    and writes.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.work = 0
         self.peak_bytes = 0
-        self._held: dict[int, int] = {}
+        self._bytes = 0
+        self._held: set[int] = set()
 
     def __torch_dispatch__(
         self,
@@ -35,13 +56,12 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Run an operation and count it."""
-        result = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func._overloadpacket)
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
         made = [tensor for tensor in _tensors(result) if self._hold(tensor)]
-        if formula is not None:
-            self.work += int(formula(*args, **(kwargs or {}), out_val=result))
-        elif "scaled_dot_product" in str(func):
-            self.work += _attention_work(*args[:2])
+        counted = _operations(func, args, kwargs, result)
+        if counted is not None:
+            self.work += counted
         elif made or func._schema.is_mutable:
             self.work += sum(tensor.numel() for tensor in _tensors([args, kwargs, result]))
         return result
@@ -49,18 +69,39 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _hold(self, tensor: Tensor) -> bool:
         """Note the memory of a tensor until it is freed; False for a view of known memory."""
         storage = tensor.untyped_storage()
-        key = storage._cdata
+        key, size = storage._cdata, storage.nbytes()
         if key in self._held:
             return False
-        self._held[key] = storage.nbytes()
-        self.peak_bytes = max(self.peak_bytes, sum(self._held.values()))
-        weakref.finalize(storage, self._held.pop, key, None)
+        self._held.add(key)
+        self._bytes += size
+        self.peak_bytes = max(self.peak_bytes, self._bytes)
+        weakref.finalize(storage, self._release, key, size)
         return True
 
+    def _release(self, key: int, size: int) -> None:
+        self._held.discard(key)
+        self._bytes -= size
 
-def _attention_work(query: Tensor, key: Tensor) -> int:
-    """Operations of a fused attention: every query against every key, and the values."""
-    return 4 * query.numel() * key.shape[-2]
+
+def _operations(
+    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
+) -> int | None:
+    """Return the floating-point operations of what has a formula, else None."""
+    formula = flop_registry.get(func._overloadpacket)
+    if formula is not None:
+        return int(formula(*args, **kwargs, out_val=result))
+    name = func._overloadpacket.__name__
+    if "scaled_dot_product" in name:
+        query, key = args[:2]
+        return int(4 * query.numel() * key.shape[-2])
+    if name in _SOLVED:
+        return args[0].shape[-1] * sum(tensor.numel() for tensor in _tensors(args))
+    if name in _TRANSFORMED:
+        size = max(next(_tensors(result)).numel(), args[0].numel())
+        return round(size * math.log2(max(2, math.prod(args[0].shape[d] for d in args[1]))))
+    if name in _SORTED and args[0].dim():
+        return round(args[0].numel() * math.log2(max(2, *args[0].shape)))
+    return None
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
@@ -74,13 +115,23 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(item)
 
 
-class LineCounter(TorchFunctionMode):
-    """Counts how often each place of a program asks torch for something."""
+_EXITS = ("numpy", "tolist", "__array__", "__dlpack__")
 
-    def __init__(self, module_name: str) -> None:
+
+class Calls(TorchFunctionMode):
+    """Counts how often each place of a program asks torch for something.
+
+    A place is an instruction, of the program or of what it calls, and the module it belongs to.
+    """
+
+    def __init__(self, module_name: str, length: int) -> None:
         super().__init__()
         self.module_name = module_name
-        self.calls: Counter[tuple[str, int]] = Counter()
+        self.length = length
+        self.turns: Counter[tuple[Any, ...]] = Counter()
+        self.lines: dict[tuple[Any, ...], str] = {}
+        self.exits: list[str] = []
+        self._total = 0
 
     def __torch_function__(
         self,
@@ -89,8 +140,31 @@ class LineCounter(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run the operation and count the line."""
-        frame = calling_frame(self.module_name)
-        if frame is not None:
-            self.calls[program_line(frame, frame.f_lineno), frame.f_lasti] += 1
+        """Run the operation and count its place."""
+        own = calling_frame(self.module_name)
+        if own is not None:
+            self._count(own, sys._getframe(1))
+            if self._leaves(func, args):
+                self.exits.append(program_line(own, own.f_lineno))
         return func(*args, **(kwargs or {}))
+
+    def _count(self, own: FrameType, caller: FrameType) -> None:
+        part = 0 if caller is own else id(caller.f_locals.get("self"))
+        place = (own.f_code, own.f_lasti, caller.f_code, caller.f_lasti, part)
+        if place not in self.lines:
+            self.lines[place] = program_line(own, own.f_lineno)
+        self.turns[place] += 1
+        self._total += 1
+        if self._total > MOST_CALLS:
+            raise ContractError(
+                f"more than {MOST_CALLS:,} torch calls for {self.length} tokens",
+                evidence=self.lines[place],
+                hint="Write the loops over tokens as matrix products over chunks.",
+            )
+
+    def _leaves(self, func: Callable[..., Any], args: Sequence[Any]) -> bool:
+        """Whether values of all tokens leave torch."""
+        given = args[0] if args else None
+        is_exit = getattr(func, "__name__", "") in _EXITS
+        values = isinstance(given, Tensor) and given.dtype not in (torch.bool, torch.int64)
+        return is_exit and values and given.numel() >= self.length

@@ -31,6 +31,10 @@ class VerifySettings:
     """Largest CPU time of a training step, as a multiple of gated DeltaNet's."""
     max_memory_ratio: float = 3.0
     """Largest memory of a training step, as a multiple of gated DeltaNet's."""
+    require_deployable: bool = False
+    """Whether a layer that cannot be served is rejected."""
+    known: tuple[tuple[str, str, str], ...] = ()
+    """Name, fingerprint and signature of programs that the candidate must differ from."""
     only: tuple[str, ...] = ()
     """Names of the checks to run; empty means all."""
 

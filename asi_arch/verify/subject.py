@@ -45,16 +45,20 @@ class Subject:
     settings: VerifySettings
     effects: Sequence[str] = ()
     """What was seen while the program was imported that reaches beyond it."""
+    source: str = ""
+    """The text of the program, where there is one."""
 
     def build(
-        self, state: State = State(), hidden_size: int | None = None, num_heads: int | None = None
+        self,
+        state: State = State(),
+        hidden_size: int | None = None,
+        num_heads: int | None = None,
+        seed: int | None = None,
     ) -> nn.Module:
         """Return a fresh layer in the given state."""
-        seed_all(self.settings.seed)
-        module = build_layer(
-            self.layer,
-            hidden_size or self.settings.hidden_size,
-            num_heads or self.settings.num_heads,
+        seed_all(self.settings.seed if seed is None else seed)
+        module = self.make(
+            hidden_size or self.settings.hidden_size, num_heads or self.settings.num_heads
         )
         if state.perturbed:
             _perturb(module, self.settings.seed)
@@ -63,6 +67,10 @@ class Subject:
             for _ in range(state.called):
                 self.run(module, self.inputs(1, 7, hidden_size=hidden_size))
         return module.train(state.train)
+
+    def make(self, hidden_size: int, num_heads: int) -> nn.Module:
+        """Construct the layer."""
+        return build_layer(self.layer, hidden_size, num_heads)
 
     def inputs(
         self, batch: int, length: int, seed: int = 0, hidden_size: int | None = None

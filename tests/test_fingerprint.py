@@ -1,4 +1,4 @@
-from asi_arch.search.novelty import fingerprint
+from asi_arch.fingerprint import fingerprint
 
 PROGRAM = '''"""A layer."""
 import torch
