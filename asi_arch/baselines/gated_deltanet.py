@@ -53,15 +53,25 @@ class GatedDeltaNet(nn.Module):
         past_key_values: Any = None,
         use_cache: bool = False,
         output_attentions: bool = False,
+        cu_seqlens: Tensor | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, None, Any]:
-        """Mix tokens in linear time; attention_mask [batch, length] marks real ones."""
+        """Mix tokens in linear time.
+
+        attention_mask [batch, length] marks real tokens, cu_seqlens where packed sequences end;
+        with use_cache, past_key_values is fla's cache.
+        """
         x = hidden_states
         if attention_mask is not None:
             x = x * attention_mask.unsqueeze(-1)
-        q, _ = self.q_conv1d(self.q_proj(x))
-        k, _ = self.k_conv1d(self.k_proj(x))
-        v, _ = self.v_conv1d(self.v_proj(x))
+        past = past_key_values if use_cache else None
+        index = self.layer_idx or 0
+        kept = past[index] if past is not None and len(past) > index else {}
+        q_past, k_past, v_past = kept.get("conv_state") or (None, None, None)
+        how = {"output_final_state": past is not None, "cu_seqlens": cu_seqlens}
+        q, q_past = self.q_conv1d(self.q_proj(x), cache=q_past, **how)
+        k, k_past = self.k_conv1d(self.k_proj(x), cache=k_past, **how)
+        v, v_past = self.v_conv1d(self.v_proj(x), cache=v_past, **how)
         q, k, v, gate = (
             rearrange(y, "b t (h d) -> b t h d", d=self.head_dim) for y in (q, k, v, self.g_proj(x))
         )
@@ -70,9 +80,14 @@ class GatedDeltaNet(nn.Module):
         if attention_mask is not None:
             beta = beta * attention_mask.unsqueeze(-1)
             log_decay = log_decay * attention_mask.unsqueeze(-1)
-        out, _ = chunk_gated_delta_rule(
-            q, k, v, g=log_decay, beta=beta, use_qk_l2norm_in_kernel=True
-        )
+        how |= {
+            "initial_state": kept.get("recurrent_state"),
+            "use_qk_l2norm_in_kernel": True,
+        }
+        out, state = chunk_gated_delta_rule(q, k, v, g=log_decay, beta=beta, **how)
+        if past is not None:
+            convolved = (q_past, k_past, v_past)
+            past.update(state, conv_state=convolved, layer_idx=index, offset=x.shape[1])
         out = rearrange(self.o_norm(out, gate), "b t h d -> b t (h d)")
         return self.o_proj(out), None, past_key_values
 

@@ -1,7 +1,10 @@
 """Proofs by execution that a candidate is honest, before any training is paid for."""
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+
+from torch import nn
 
 from asi_arch.errors import UserError
 from asi_arch.records import Finding
@@ -22,10 +25,10 @@ from asi_arch.verify import (
     training,
 )
 from asi_arch.verify.settings import DEFAULTS, VerifySettings
-from asi_arch.verify.subject import Subject
+from asi_arch.verify.subject import Subject, kept_random_states, width_of
 from asi_arch.verify.watch import watch
 
-__all__ = ["CHECKS", "FIRST", "VerifySettings", "known_checks", "verify"]
+__all__ = ["CHECKS", "FIRST", "VerifySettings", "assert_honest", "known_checks", "verify"]
 
 CHECKS: Mapping[str, Callable[[Subject], Finding]] = {
     "interference": interference.check,
@@ -68,6 +71,38 @@ def verify(source: str, settings: VerifySettings = DEFAULTS) -> list[Finding]:
         except ContractError as error:
             return [_failure("contract", error)]
         return _findings(Subject(layer, settings, effects, source), wanted)
+
+
+def assert_honest(
+    layer: nn.Module,
+    *,
+    hidden_size: int | None = None,
+    only: Sequence[str] = (),
+    settings: VerifySettings = DEFAULTS,
+) -> None:
+    """Run the checks on a layer that exists, as a test does; the layer itself is not touched.
+
+        def test_my_layer_is_honest() -> None:
+            assert_honest(MyLayer(hidden_size=64, num_heads=2), only=("causality", "cost"))
+
+    Every check works on copies of the layer, which must be on the CPU in float32. Other sizes than
+    its own are not tried and no program is looked for that is the same. Without `hidden_size`, the
+    layer's attribute of that name says it, or else its first linear map.
+
+    Raises:
+        AssertionError: a check does not pass; the message has its evidence and a hint.
+        UserError: a check is unknown, or the width of the layer cannot be told.
+    """
+    wanted = [name for name in known_checks(only) if name != "sameness" or only]
+    install()
+    own = dataclasses.replace(settings, hidden_size=hidden_size or width_of(layer), other_sizes=())
+    with warnings.catch_warnings(), kept_random_states():
+        warnings.simplefilter("ignore")
+        found = _findings(Subject(type(layer), own, template=layer), wanted)
+    failed = [finding for finding in found if not finding.passed]
+    if failed:
+        lines = (f"\n{finding.check}: {finding.evidence}\n  {finding.hint}" for finding in failed)
+        raise AssertionError(f"{type(layer).__name__} is not honest:{''.join(lines)}")
 
 
 def _findings(subject: Subject, wanted: Sequence[str]) -> list[Finding]:

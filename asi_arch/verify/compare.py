@@ -1,5 +1,7 @@
 """How much two outputs differ, and what difference counts."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -40,3 +42,13 @@ def rounded(value: float) -> float:
 def _scale(values: Tensor) -> float:
     finite = values[values.isfinite()].double()
     return float(finite.square().mean().sqrt()) if finite.numel() else 0.0
+
+
+Problem = tuple[str, str]
+"""What speaks against a program, and what to do about it."""
+
+
+def told(problems: Sequence[Problem]) -> dict[str, str]:
+    """Return evidence and hint of all problems; a hint that is the same twice is said once."""
+    evidence = "; ".join(evidence for evidence, _ in problems)
+    return {"evidence": evidence, "hint": " ".join(dict.fromkeys(hint for _, hint in problems))}

@@ -12,7 +12,7 @@ from asi_arch.baselines import baseline_program
 from asi_arch.records import Finding
 from asi_arch.train.layer import load_layer
 from asi_arch.verify.cache import state_bytes
-from asi_arch.verify.compare import rounded
+from asi_arch.verify.compare import Problem, rounded, told
 from asi_arch.verify.meter import Calls, Meter
 from asi_arch.verify.subject import State, Subject
 
@@ -35,8 +35,6 @@ REPEATS = 3
 ROUNDS = 5
 CLEARLY = 1.15
 """A clock errs: a time counts as too long when it stays this much beyond its limit."""
-
-Problem = tuple[str, str]
 
 
 def check(subject: Subject) -> Finding:
@@ -63,14 +61,12 @@ def check(subject: Subject) -> Finding:
         "memory_ratio": rounded(memory_ratio),
         **_state(subject),
     }
-    evidence, hint = problems[0] if problems else ("", "")
     return Finding(
         check="cost",
         passed=not problems,
         measured=measured,
         timings={"slowdown": round(slowdown, 3)},
-        evidence=evidence,
-        hint=hint,
+        **told(problems),
     )
 
 

@@ -72,7 +72,7 @@ def _left_padding(subject: Subject) -> Answer:
 def _packing(subject: Subject) -> Answer:
     """Put two sequences into one row: the second must not see the first."""
     module, inputs = subject.build(State(perturbed=True)), subject.inputs(1, LENGTH)
-    alone = [subject.run(module, part) for part in inputs.split((PADDING, LENGTH - PADDING), 1)]
+    alone = [subject.run(module, part) for part in (inputs[:, :PADDING], inputs[:, PADDING:])]
 
     def run(**keyword: Tensor) -> Tensor:
         return call(subject, module, inputs, **keyword)[0]
@@ -103,12 +103,16 @@ def _cache(subject: Subject) -> Answer:
     module, inputs = subject.build(State(perturbed=True)), subject.inputs(2, LENGTH)
     expected = subject.run(module, inputs)
     try:
-        output, _ = decode(subject, module, inputs.split(1, 1))
+        output, _ = decode(subject, module, _tokens(inputs))
     except ContractError as error:
         return (NO if error.evidence else NOT_OFFERED), f"{error}"
-    parts = (inputs[:, :PREFILLED], *inputs[:, PREFILLED:].split(1, 1))
+    parts = [inputs[:, :PREFILLED], *_tokens(inputs)[PREFILLED:]]
     prefilled, _ = decode(subject, module, parts)
     return _compared(torch.cat((expected, expected)), torch.cat((output, prefilled)))
+
+
+def _tokens(inputs: Tensor) -> list[Tensor]:
+    return [inputs[:, place : place + 1] for place in range(inputs.shape[1])]
 
 
 def _runs_in(dtype: torch.dtype) -> Callable[[Subject], Answer]:

@@ -91,16 +91,17 @@ def _operations(
     if formula is not None:
         return int(formula(*args, **kwargs, out_val=result))
     name = func._overloadpacket.__name__
+    given = list(_tensors(args))
     if "scaled_dot_product" in name:
-        query, key = args[:2]
-        return int(4 * query.numel() * key.shape[-2])
+        query, key = given[:2]
+        return 4 * query.numel() * key.shape[-2]
     if name in _SOLVED:
-        return args[0].shape[-1] * sum(tensor.numel() for tensor in _tensors(args))
+        return given[0].shape[-1] * sum(tensor.numel() for tensor in given)
     if name in _TRANSFORMED:
-        size = max(next(_tensors(result)).numel(), args[0].numel())
-        return round(size * math.log2(max(2, math.prod(args[0].shape[d] for d in args[1]))))
-    if name in _SORTED and args[0].dim():
-        return round(args[0].numel() * math.log2(max(2, *args[0].shape)))
+        size = max(given[0].numel(), next(_tensors(result)).numel())
+        return round(size * math.log2(max(2, math.prod(given[0].shape[d] for d in args[1]))))
+    if name in _SORTED and given[0].dim():
+        return round(given[0].numel() * math.log2(max(2, *given[0].shape)))
     return None
 
 
@@ -164,7 +165,7 @@ class Calls(TorchFunctionMode):
 
     def _leaves(self, func: Callable[..., Any], args: Sequence[Any]) -> bool:
         """Whether values of all tokens leave torch."""
-        given = args[0] if args else None
-        is_exit = getattr(func, "__name__", "") in _EXITS
-        values = isinstance(given, Tensor) and given.dtype not in (torch.bool, torch.int64)
-        return is_exit and values and given.numel() >= self.length
+        if getattr(func, "__name__", "") not in _EXITS or not isinstance(args[0], Tensor):
+            return False
+        is_number = args[0].dtype not in (torch.bool, torch.int64)
+        return is_number and args[0].numel() >= self.length

@@ -1,14 +1,23 @@
 """The candidate under test: builds fresh layers, makes inputs, runs them."""
 
+import copy
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asi_arch.train.layer import ContractError, build_layer, call_layer, candidate_code
+from asi_arch.errors import UserError
+from asi_arch.train.layer import (
+    WIDTH_NAMES,
+    ContractError,
+    build_layer,
+    call_layer,
+    candidate_code,
+)
 from asi_arch.verify.settings import VerifySettings
 
 
@@ -47,6 +56,8 @@ class Subject:
     """What was seen while the program was imported that reaches beyond it."""
     source: str = ""
     """The text of the program, where there is one."""
+    template: nn.Module | None = None
+    """A layer that exists: it is copied instead of constructed, whatever the size."""
 
     def build(
         self,
@@ -69,8 +80,11 @@ class Subject:
         return module.train(state.train)
 
     def make(self, hidden_size: int, num_heads: int) -> nn.Module:
-        """Construct the layer."""
-        return build_layer(self.layer, hidden_size, num_heads)
+        """Construct the layer, or copy the one that exists."""
+        if self.template is None:
+            return build_layer(self.layer, hidden_size, num_heads)
+        with candidate_code("copying the layer", self.layer.__module__):
+            return copy.deepcopy(self.template)
 
     def inputs(
         self, batch: int, length: int, seed: int = 0, hidden_size: int | None = None
@@ -110,6 +124,33 @@ class Subject:
             )
         with candidate_code("backward", self.layer.__module__):
             loss.backward()  # type: ignore[no-untyped-call]
+
+
+def width_of(layer: nn.Module) -> int:
+    """Return the hidden size of a layer, as its attributes or its first linear map tell it.
+
+    Raises:
+        UserError: neither does.
+    """
+    for name in WIDTH_NAMES:
+        if isinstance(getattr(layer, name, None), int):
+            return int(getattr(layer, name))
+    for part in layer.modules():
+        if isinstance(part, nn.Linear):
+            return part.in_features
+    raise UserError(f"cannot tell the width of {type(layer).__name__}; give hidden_size")
+
+
+@contextmanager
+def kept_random_states() -> Iterator[None]:
+    """Leave the random states of Python, NumPy and torch as they were found."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
 
 
 def seed_all(seed: int) -> None:
