@@ -89,12 +89,10 @@ class Growth:
         a, b, c = LENGTHS[-3:]
         first, second, third = self.values[-3:]
         slope = (third - second) / (c - b)
-        bend = (slope - (second - first) / (b - a)) / (c - a)
-        if bend <= 0:
-            return self.last
+        bend = max(0.0, (slope - (second - first) / (b - a)) / (c - a))
 
         def value(x: int) -> float:
-            return third + slope * (x - c) + bend * (x - b) * (x - c)
+            return max(1.0, third + slope * (x - c) + bend * (x - b) * (x - c))
 
         return math.log2(value(AHEAD) / value(AHEAD // 2))
 

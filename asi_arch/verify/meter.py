@@ -8,7 +8,7 @@ import math
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from types import FrameType
 from typing import Any
 
@@ -58,7 +58,8 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Run an operation and count it."""
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        made = [tensor for tensor in _tensors(result) if self._hold(tensor)]
+        given = {tensor.untyped_storage()._cdata for tensor in _tensors([args, kwargs])}
+        made = [tensor for tensor in _tensors(result) if self._hold(tensor, given)]
         counted = _operations(func, args, kwargs, result)
         if counted is not None:
             self.work += counted
@@ -66,11 +67,11 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.work += sum(tensor.numel() for tensor in _tensors([args, kwargs, result]))
         return result
 
-    def _hold(self, tensor: Tensor) -> bool:
-        """Note the memory of a tensor until it is freed; False for a view of known memory."""
+    def _hold(self, tensor: Tensor, given: Set[int]) -> bool:
+        """Note the memory of a tensor until it is freed; False for a view of what was given."""
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
-        if key in self._held:
+        if key in self._held or key in given:
             return False
         self._held.add(key)
         self._bytes += size

@@ -1,0 +1,55 @@
+"""What the numbers finding measures and says."""
+
+from pathlib import Path
+
+import pytest
+
+from asi_arch.records import Finding
+from asi_arch.train.kernels import install
+from asi_arch.verify import VerifySettings, verify
+
+HERE = Path(__file__).parent
+SETTINGS = VerifySettings(hidden_size=32, lengths=(7,), more_lengths=(), only=("numbers",))
+
+
+def numbers_of(source: str) -> Finding:
+    install()
+    (finding,) = verify(source, SETTINGS)
+    assert finding.check == "numbers"
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("bfloat16_sums", "under bfloat16 autocast the output moves"),
+        ("cancelling_sums", "float32 and float64 differ"),
+        ("exponential_of_inputs", "inputs times 100 make the output infinite"),
+        ("float16_inside", "inputs times 10 make the output infinite"),
+        ("float32_state", "forward in float64 failed"),
+        ("hard_coded_dtype", "the output of a float64 input is torch.float32"),
+        ("loud_output", "after 8 residual blocks"),
+        ("vanishing_root", "inputs times 100 make the gradient of value.weight not finite"),
+    ],
+)
+def test_says_what_goes_wrong(name: str, what: str) -> None:
+    finding = numbers_of((HERE / "faults" / f"{name}.py").read_text())
+    assert not finding.passed
+    assert what in finding.evidence
+
+
+def test_every_problem_is_told() -> None:
+    finding = numbers_of((HERE / "faults" / "cancelling_sums.py").read_text())
+    assert finding.evidence.count(";") == 1
+    assert "in float32: x.float() before it" in finding.hint
+    assert "differences of large sums" in finding.hint
+
+
+def test_measures_an_honest_program() -> None:
+    finding = numbers_of((HERE / "honest" / "delta_rule.py").read_text())
+    assert finding.passed
+    measured = {name: float(value) for name, value in finding.measured.items()}
+    assert 1e-4 < measured["bfloat16_change"] < 0.05
+    assert 0 < measured["float64_change"] < 1e-4
+    assert measured["first_loss"] == pytest.approx(5.55, abs=0.2)  # ln 256
+    assert 0.5 < measured["scale_at_depth_8"] < 10
