@@ -8,6 +8,7 @@ code that a program brings along is not seen here; the sandbox holds it.
 import gc
 import importlib
 import os
+import random
 import signal
 import sys
 import threading
