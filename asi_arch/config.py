@@ -314,7 +314,8 @@ def changed_config(config: Config, settings: Iterable[str]) -> Config:
     """Return the configuration with settings that do not touch what is being measured.
 
     Raises:
-        UserError: a key other than those of `budget` and `jobs`, or a value out of range.
+        UserError: a key other than `sandbox` and those of `budget` and `jobs`, or a value out of
+            range.
     """
     values = config.model_dump(mode="json")
     for setting in settings:
@@ -355,10 +356,8 @@ def stored_config(campaign: Campaign) -> Config:
 
 
 def _changeable_keys() -> list[str]:
-    fields = Config.model_fields
-    sections = [name for name in _CHANGEABLE if hasattr(fields[name].annotation, "model_fields")]
-    keys = [f"{name}.{key}" for name in sections for key in _keys((name,))]
-    return [*keys, *(name for name in _CHANGEABLE if name not in sections)]
+    sections = (name for name in _CHANGEABLE if name != "sandbox")
+    return [*(f"{name}.{key}" for name in sections for key in _keys((name,))), "sandbox"]
 
 
 def _preset_path(name: str) -> Path:

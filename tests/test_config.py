@@ -85,12 +85,12 @@ def test_a_money_budget_needs_prices() -> None:
     assert load_config("demo", settings=[*llm, *priced, "budget.money=5"]).budget.money == 5
 
 
-def test_only_budget_and_jobs_may_change_later() -> None:
+def test_only_budget_jobs_and_sandbox_may_change_later() -> None:
     config = load_config("demo").settled()
-    more = changed_config(config, ["budget.experiments=99", "jobs.train=7"])
-    assert (more.budget.experiments, more.jobs.train) == (99, 7)
+    more = changed_config(config, ["budget.experiments=99", "jobs.train=7", "sandbox=require"])
+    assert (more.budget.experiments, more.jobs.train, more.sandbox) == (99, 7, "require")
     assert more.in_flight == config.in_flight
-    with pytest.raises(UserError, match=r"budget.experiments"):
+    with pytest.raises(UserError, match=r"budget.experiments.*, sandbox$"):
         changed_config(config, ["explore.tokens=2e6"])
 
 

@@ -15,6 +15,7 @@ from asi_arch.records import (
     Limits,
     Measurement,
     MetricPoint,
+    SandboxMode,
 )
 
 if TYPE_CHECKING:
@@ -45,12 +46,12 @@ def read_program(path: Path) -> str:
 
 
 @asynccontextmanager
-async def temporary_runner() -> "AsyncIterator[LocalRunner]":
+async def temporary_runner(sandbox: SandboxMode = "auto") -> "AsyncIterator[LocalRunner]":
     """Give a runner whose folders are gone afterwards."""
     from asi_arch.jobs import LocalRunner
 
     with tempfile.TemporaryDirectory(prefix="asi-arch-", ignore_cleanup_errors=True) as folder:
-        runner = LocalRunner(Path(folder))
+        runner = LocalRunner(Path(folder), sandbox)
         try:
             yield runner
         finally:

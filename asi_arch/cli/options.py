@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from asi_arch.config import preset_names
+from asi_arch.records import SandboxMode
 
 DEFAULT_DB = "asi-arch.db"
 STAGES = ("probe", "explore", "confirm")
@@ -91,3 +92,14 @@ Settings = Annotated[
         "--set", metavar="KEY=VALUE", help="One setting, as in explore.tokens=2e6; repeatable."
     ),
 ]
+Sandbox = Annotated[
+    SandboxMode | None,
+    typer.Option(
+        "--sandbox", help="'require': run no job where this machine leaves something open to it."
+    ),
+]
+
+
+def with_sandbox(settings: list[str] | None, sandbox: SandboxMode | None) -> list[str]:
+    """Return the settings, and that of the sandbox if it was given."""
+    return [*(settings or []), *([f"sandbox={sandbox}"] if sandbox else [])]

@@ -24,8 +24,10 @@ from asi_arch.cli.options import (
     Debug,
     Json,
     Preset,
+    Sandbox,
     Settings,
     complete_stages,
+    with_sandbox,
 )
 from asi_arch.cli.output import count, err, number, out, print_json, with_error
 from asi_arch.cli.results import marks_line
@@ -60,6 +62,7 @@ def train(
     preset: Preset = "demo",
     config: ConfigFile = None,
     set_: Settings = None,
+    sandbox: Sandbox = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -71,7 +74,7 @@ def train(
 
     Example: asi-arch train my_layer.py --stage explore --seed 1
     """
-    settings, program = load_config(preset, config, set_ or ()), read_program(file)
+    settings, program = load_config(preset, config, with_sandbox(set_, sandbox)), read_program(file)
     first = getattr(settings, stage).seeds[0] if seed is None else seed
     with Progress(console=err(), transient=True, disable=not sys.stderr.isatty()) as progress:
         outcome = run_until_signal(_train(settings, program, stage, first, not no_verify, progress))
@@ -87,7 +90,7 @@ async def _train(
     config: Config, program: str, stage: str, seed: int, check: bool, progress: Progress
 ) -> _Outcome:
     task = progress.add_task("verify" if check else "prepare", total=None)
-    async with temporary_runner() as runner:
+    async with temporary_runner(config.sandbox) as runner:
         findings = await verify_alone(runner, config, program) if check else None
         if findings and not all(finding.passed for finding in findings):
             return _Outcome(findings)

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from asi_arch.cli.alone import read_program, temporary_runner, verify_alone
-from asi_arch.cli.options import ConfigFile, Debug, Json, Preset, Settings
+from asi_arch.cli.options import ConfigFile, Debug, Json, Preset, Sandbox, Settings, with_sandbox
 from asi_arch.cli.output import NONE, Column, err, out, print_json, table
 from asi_arch.cli.portrait import measured, verdict
 from asi_arch.cli.signals import run_until_signal
@@ -60,6 +60,7 @@ def verify(
     preset: Preset = "demo",
     config: ConfigFile = None,
     set_: Settings = None,
+    sandbox: Sandbox = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -71,7 +72,7 @@ def verify(
 
     Example: asi-arch verify my_layer.py layers/ --only causality,cost --jobs 2
     """
-    settings = load_config(preset, config, set_ or ())
+    settings = load_config(preset, config, with_sandbox(set_, sandbox))
     changes = _changes(only, hidden_size, num_heads, lengths)
     reports = run_until_signal(_verify(settings, _programs(files), changes, jobs))
     if json:
@@ -157,7 +158,7 @@ async def _verify(
     """Verify the files, so many at once, and return the reports in their order."""
     free = asyncio.Semaphore(jobs)
     with _progress(len(files)) as progress:
-        async with temporary_runner() as runner:
+        async with temporary_runner(config.sandbox) as runner:
 
             async def report(number: int, file: Path) -> Report:
                 async with free:

@@ -54,7 +54,7 @@ class LocalRunner:
         """Return the result of the job, be it a value or why there is none.
 
         Raises:
-            UserError: the disk is full.
+            UserError: the disk is full, or this machine lacks protections that are required.
             AsiArchError: the fork server could not be started.
         """
         try:
@@ -123,6 +123,8 @@ class LocalRunner:
         async with self._starting:
             if self._server is None or self._server.returncode is not None:
                 await self._start_server()
+        if self.sandbox == "require":
+            require(self.protections)
         assert self._server is not None and self._server.stdin is not None
         ended: asyncio.Future[JobError | None] = asyncio.get_running_loop().create_future()
         self._waiting[str(paths.folder)] = ended
@@ -150,8 +152,6 @@ class LocalRunner:
             code, said = await self._server.wait(), log.read_text(errors="replace")[-2000:]
             raise AsiArchError(f"the fork server ended with code {code} as it started: {said}")
         self.protections = Protections.model_validate_json(first)
-        if self.sandbox == "require":
-            require(self.protections)
         self._reader = asyncio.create_task(self._read(self._server.stdout))
 
     async def _read(self, lines: asyncio.StreamReader) -> None:

@@ -8,6 +8,7 @@ code that a program brings along is not seen here; the sandbox holds it.
 import gc
 import importlib
 import os
+import random
 import signal
 import sys
 import threading
@@ -66,6 +67,9 @@ _SEEDS = {"manual_seed", "seed", "set_rng_state", "set_state", "setstate", "manu
 _EXCUSED = ("importlib", "_dynamo", "_inductor", "triton", "torch/compiler")
 """Importing and compiling reads and writes files; a program may ask for both."""
 
+
+_PYTHONS = getattr(random.seed, "__self__", None)
+"""The generator behind the functions of the module `random`."""
 
 _active: list[list[str]] = []
 """The list that is being written to, if any; an audit hook cannot be taken away again."""
@@ -198,14 +202,22 @@ def _on_call(frame: FrameType, event: str, argument: Any) -> None:
     """Note that a line of the program asks a clock or seeds a generator."""
     if event == "c_call":
         name, module = argument.__name__, str(getattr(argument, "__module__", ""))
+        owner = getattr(argument, "__self__", None)
     elif event == "call":
         name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__", ""))
+        owner = frame.f_locals.get("self")
     else:
         return
     if name in _CLOCKS and module in ("time", "datetime", "None", ""):
         _note_line(f"looks at the clock ({name})", frame)
-    elif name in _SEEDS:
+    elif name in _SEEDS and _belongs_to_all(owner):
         _note_line(f"sets the state of a random generator ({name})", frame)
+
+
+def _belongs_to_all(generator: Any) -> bool:
+    """Whether a generator is one that others draw from too."""
+    own = isinstance(generator, torch.Generator | random.Random)
+    return not own or generator is torch.default_generator or generator is _PYTHONS
 
 
 def _note_line(what: str, frame: FrameType, excused: tuple[str, ...] = ()) -> None:

@@ -33,7 +33,7 @@ class InventedRunner:
     results: dict[str, JobResult] = {}
     jobs: list[Job] = []
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, sandbox: str) -> None:
         self.root = root
         self.protections = Protections(files=True, network=True, processes=True, calls=True)
 

@@ -125,6 +125,14 @@ def test_resume_goes_on_with_new_limits(call: Call, end: Callable[[str], None]) 
     assert stored_config().budget.minutes == 9
 
 
+def test_the_sandbox_can_be_required_and_left_again(call: Call, end: Callable[[str], None]) -> None:
+    end("stopped")
+    assert call("run", "--sandbox", "require").exit_code == 0
+    assert stored_config().sandbox == "require"
+    assert call("resume", "--sandbox", "auto").exit_code == 0
+    assert stored_config().sandbox == "auto"
+
+
 def test_resume_of_a_complete_campaign_prints_its_results(ask: Any) -> None:
     assert "Mixer1 beats the best baseline" in ask("resume")
 
