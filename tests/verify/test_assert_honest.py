@@ -21,7 +21,7 @@ class Gated(nn.Module):
         self.ahead = ahead
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        value = self.value(hidden_states)
+        value: Tensor = self.value(hidden_states)
         if self.ahead:
             return value + value.mean(1, keepdim=True)
         steps = torch.arange(1, value.shape[1] + 1).to(value).unsqueeze(-1)

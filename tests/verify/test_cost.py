@@ -81,9 +81,12 @@ def test_the_campaign_sets_the_exponent(limit: float) -> None:
     assert cost_of(source, replace(SETTINGS, max_exponent=limit)).passed == (limit > 2)
 
 
-@pytest.mark.parametrize("setting", ["max_slowdown", "max_memory_ratio"])
-def test_the_campaign_sets_the_ratios_to_the_baseline(setting: str) -> None:
-    strict = replace(SETTINGS, **{setting: 0.02})
+@pytest.mark.parametrize(
+    "strict",
+    [replace(SETTINGS, max_slowdown=0.02), replace(SETTINGS, max_memory_ratio=0.02)],
+    ids=["slowdown", "memory"],
+)
+def test_the_campaign_sets_the_ratios_to_the_baseline(strict: VerifySettings) -> None:
     finding = cost_of(honest("token_shift"), strict)
     assert not finding.passed
     assert "times that of gated_deltanet" in finding.evidence
@@ -122,9 +125,9 @@ def test_fits_the_power_and_its_error() -> None:
     assert fit([1, 2, 4, 8, 32]).error > 0.1
 
 
-@pytest.mark.parametrize(("share", "ahead"), [(0, 1), (1e-3, 1.9), (1, 2)])
+@pytest.mark.parametrize(("share", "ahead"), [(0, 1), (1e-3, 1.93), (1, 2)])
 def test_carries_a_small_square_on_to_long_sequences(share: float, ahead: float) -> None:
-    growth = fit([1000 + length + share * length**2 for length in LENGTHS])
+    growth = fit([100 + length + share * length**2 for length in LENGTHS])
     assert growth.ahead == pytest.approx(ahead, abs=0.06)
 
 

@@ -78,7 +78,8 @@ def test_the_corpus_is_large_enough() -> None:
 @pytest.mark.parametrize("path", HONEST, ids=lambda path: path.stem)
 def test_an_honest_program_raises_no_alarm(path: Path) -> None:
     install()
-    findings = verify(path.read_text(), SETTINGS)
+    settings = replace(SETTINGS, max_exponent=3.0) if path.stem in QUADRATIC else SETTINGS
+    findings = verify(path.read_text(), settings)
     assert [finding.check for finding in findings] == list(CHECKS)
     assert failures(findings) == {}
 
@@ -135,6 +136,22 @@ def test_interference_is_named_and_the_only_finding(
     assert finding.hint
 
 
+QUADRATIC = {
+    "cached_masks",
+    "grown_rotary_table",
+    "past_summaries",
+    "random_features",
+    "top_k_of_the_past",
+}
+"""Honest, and too dear for long sequences."""
+
+
+@pytest.mark.parametrize("name", sorted(QUADRATIC))
+def test_what_is_honest_may_still_cost_too_much(name: str) -> None:
+    (finding,) = verify(honest(name), replace(SETTINGS, only=("cost",)))
+    assert not finding.passed and "length" in finding.evidence
+
+
 ALONE = {
     "interference": "../interfering/asks_the_clock",
     "contract": "even_heads",
@@ -151,7 +168,7 @@ ALONE = {
 
 
 def test_every_check_is_needed_for_a_fault() -> None:
-    assert list(ALONE) == list(CHECKS)
+    assert [*ALONE, "deployability", "sameness"] == list(CHECKS)
 
 
 @pytest.mark.parametrize(("check", "name"), ALONE.items())
@@ -161,6 +178,20 @@ def test_without_its_check_a_fault_gets_through(
     passing = Finding(check=check, passed=True)
     monkeypatch.setattr("asi_arch.verify.CHECKS", {**CHECKS, check: lambda _: passing})
     assert failures(verify(fault(name), SETTINGS)) == {}
+
+
+def test_only_deployability_sees_what_cannot_be_served() -> None:
+    strict = replace(SETTINGS, require_deployable=True)
+    assert set(failures(verify(honest("token_shift"), strict))) == {"deployability"}
+
+
+def test_only_sameness_sees_a_twin() -> None:
+    source = honest("token_shift")
+    (own,) = verify(source, replace(SETTINGS, only=("sameness",)))
+    known = ("the twin", str(own.measured["fingerprint"]), str(own.measured["signature"]))
+    failed = failures(verify(source, replace(SETTINGS, known=(known,))))
+    assert set(failed) == {"sameness"}
+    assert "the twin" in failed["sameness"].evidence
 
 
 def test_a_broken_contract_is_the_only_finding() -> None:
@@ -213,6 +244,6 @@ def test_an_error_inside_a_check_is_its_finding() -> None:
         "assert not self.training, 'only for eval'\n        value = self.value",
     )
     failed = failures(verify(source, SETTINGS))
-    assert set(failed) == {"training", "causality", "batch", "state"}
+    assert set(failed) == {"training", "causality", "batch", "state", "cost"}
     assert "only for eval" in failed["training"].evidence
     assert "in CumulativeMean.forward: assert not self.training" in failed["causality"].evidence
