@@ -154,8 +154,11 @@ def _require_even_heads(hidden_size: int, num_heads: int) -> None:
 
 
 class Verify(_Section):
-    """What a candidate may cost; baselines may grow as they do in the literature."""
+    """What a candidate is verified at and may cost; baselines may grow as the literature has it."""
 
+    lengths: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
+        (1, 7, 64, 100, 257), min_length=1, description="lengths that every check runs at"
+    )
     max_exponent: float = Field(
         1.2, ge=1, le=4, description="largest power of the length for work and memory"
     )

@@ -76,6 +76,7 @@ def tiny_settings(text: Path) -> list[str]:
     settings += [f"probe.{key}={value}" for key, value in _PROBE.items()]
     settings += [f"{name}.{key}={_STAGE[key]}" for name in ("explore", "confirm") for key in _STAGE]
     settings += ["explore.baseline_seeds=[0, 1]", "confirm.seeds=[11, 12]", "confirm.num_heads=2"]
+    settings += ["verify.lengths=[1, 7, 40]", "jobs.verify=2"]
     return [*settings, "search.in_flight=3", "budget.experiments=3"]
 
 

@@ -62,7 +62,7 @@ _EVENTS = (
 )
 _HARMLESS = ("os.listxattr", "os.getxattr", "ctypes.get_errno")
 _CLOCKS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
-_CLOCKS |= {"process_time", "process_time_ns", "now", "utcnow", "today", "sleep"}
+_CLOCKS |= {"process_time", "process_time_ns", "now", "utcnow", "today"}
 _SEEDS = {"manual_seed", "seed", "set_rng_state", "set_state", "setstate", "manual_seed_all"}
 _EXCUSED = ("importlib", "_dynamo", "_inductor", "triton", "torch/compiler")
 """Importing and compiling reads and writes files; a program may ask for both."""
