@@ -1,5 +1,6 @@
 """What the numbers finding measures and says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from asi_arch.verify import VerifySettings, verify
 
 HERE = Path(__file__).parent
 SETTINGS = VerifySettings(hidden_size=32, lengths=(7,), more_lengths=(), only=("numbers",))
+DENSE = "nn.Linear(hidden_size, hidden_size, bias=False)"
 
 
 def numbers_of(source: str) -> Finding:
@@ -29,6 +31,7 @@ def numbers_of(source: str) -> Finding:
         ("float32_state", "forward in float64 failed"),
         ("hard_coded_dtype", "the output of a float64 input is torch.float32"),
         ("loud_output", "after 8 residual blocks"),
+        ("repeated_tokens", "a fresh model of two such layers has a loss of nan nats"),
         ("vanishing_root", "inputs times 100 make the gradient of value.weight not finite"),
     ],
 )
@@ -36,6 +39,25 @@ def test_says_what_goes_wrong(name: str, what: str) -> None:
     finding = numbers_of((HERE / "faults" / f"{name}.py").read_text())
     assert not finding.passed
     assert what in finding.evidence
+
+
+@pytest.mark.parametrize(("sign", "loss"), [("", "4."), ("-", "6.")])
+def test_a_loss_far_from_guessing_is_told(sign: str, loss: str) -> None:
+    source = (HERE / "faults" / "roll.py").read_text()
+    old = "self.out(self.value(shifted) + hidden_states)"
+    assert old in source
+    source = source.replace("hidden_states, 1, dims", "hidden_states, -1, dims")
+    source = source.replace(old, f"{sign}20 * shifted + self.out(self.value(shifted))")
+    (finding,) = verify(source, replace(SETTINGS, hidden_size=64))
+    assert f"a fresh model of two such layers has a loss of {loss}" in finding.evidence
+    assert "the next token" in finding.hint
+
+
+def test_a_wide_layer_that_keeps_its_input_raises_no_alarm() -> None:
+    source = (HERE / "honest" / "cumulative_mean.py").read_text()
+    source = source.replace(DENSE, "nn.LayerNorm(hidden_size)")  # to save time
+    (finding,) = verify(source, replace(SETTINGS, hidden_size=4096))
+    assert finding.passed, finding.evidence
 
 
 def test_every_problem_is_told() -> None:
