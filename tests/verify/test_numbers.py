@@ -3,9 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from asi_arch.records import Finding
+from asi_arch.team.rules.render import render
+from asi_arch.team.rules.space import draw
 from asi_arch.train.kernels import install
 from asi_arch.verify import VerifySettings, verify
 
@@ -58,6 +61,18 @@ def test_a_wide_layer_that_keeps_its_input_raises_no_alarm() -> None:
     source = source.replace(DENSE, "nn.LayerNorm(hidden_size)")  # to save time
     (finding,) = verify(source, replace(SETTINGS, hidden_size=4096))
     assert finding.passed, finding.evidence
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_rule_based_design_keeps_its_numbers(seed: int) -> None:
+    finding = numbers_of(render(draw(np.random.default_rng(seed)), "Drawn").source)
+    assert finding.passed, finding.evidence
+
+
+@pytest.mark.parametrize("name", ["repeated_tokens", "loud_output", "bfloat16_sums"])
+def test_findings_repeat(name: str) -> None:
+    source = (HERE / "faults" / f"{name}.py").read_text()
+    assert numbers_of(source) == numbers_of(source)
 
 
 def test_every_problem_is_told() -> None:
