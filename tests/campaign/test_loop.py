@@ -114,4 +114,6 @@ def test_the_watcher_hears_of_every_phase(text: Path, tmp_path: Path) -> None:
     phases = [phase for id, phase in watcher.phases if id == 4]
     expected = ["propose", "implement", "verify", "probe seed 0", "explore seed 0", "analyse"]
     assert [phase for phase in phases if phase in expected] == expected
-    assert "data files: 60 files" in watcher.messages[0] and "trigram" in watcher.messages[0]
+    protections, data = watcher.messages[:2]
+    assert protections.startswith("sandbox")
+    assert "data files: 60 files" in data and "trigram" in data
