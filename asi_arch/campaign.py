@@ -51,8 +51,8 @@ class Campaign:
     async def _prepare(self) -> None:
         """Put the data, the knowledge and the baselines in place."""
         lab = self.lab
+        self._tell(describe(await lab.runner.start()))
         result = await lab.runner.run(prepare_job(lab.config, lab.data_folder))
-        self._tell(describe(lab.runner.protections))
         if result.value is None:
             raise UserError(result.error.message if result.error else "the data are missing")
         dataset = Dataset.model_validate(result.value)

@@ -82,11 +82,10 @@ class Sampler(Protocol):
 class Runner(Protocol):
     """Runs jobs; the same job gives the same result on every runner.
 
-    The files of the job `name` lie in `folder(name)`. What protects the machine from its jobs is
-    known once the first has run.
+    The files of the job `name` lie in `folder(name)`.
     """
 
-    protections: Protections
+    async def start(self) -> Protections: ...
 
     async def run(
         self, job: Job, on_progress: Callable[[MetricPoint], None] = ...

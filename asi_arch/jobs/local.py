@@ -48,6 +48,20 @@ class LocalRunner:
         self._waiting: dict[str, asyncio.Future[JobError | None]] = {}
         self._starting = asyncio.Lock()
 
+    async def start(self) -> Protections:
+        """Start the fork server if there is none, and return what protects from its jobs.
+
+        Raises:
+            UserError: this machine lacks protections that are required.
+            AsiArchError: the fork server could not be started.
+        """
+        async with self._starting:
+            if self._server is None or self._server.returncode is not None:
+                await self._start_server()
+        if self.sandbox == "require":
+            require(self.protections)
+        return self.protections
+
     async def run(
         self, job: Job, on_progress: Callable[[MetricPoint], None] = _ignore
     ) -> JobResult:
@@ -120,11 +134,7 @@ class LocalRunner:
             await self._reader
 
     async def _submit(self, paths: JobPaths) -> "asyncio.Future[JobError | None]":
-        async with self._starting:
-            if self._server is None or self._server.returncode is not None:
-                await self._start_server()
-        if self.sandbox == "require":
-            require(self.protections)
+        await self.start()
         assert self._server is not None and self._server.stdin is not None
         ended: asyncio.Future[JobError | None] = asyncio.get_running_loop().create_future()
         self._waiting[str(paths.folder)] = ended

@@ -6,6 +6,7 @@ process for it can still lie about itself; the audit of trained weights is made 
 """
 
 import errno
+import os
 import time
 import traceback
 from collections.abc import Callable
@@ -51,9 +52,15 @@ def describe(problem: BaseException) -> JobError:
         return JobError(kind="exception", message=str(problem))
     if isinstance(problem, MemoryError) or "allocate memory" in message:
         return JobError(kind="memory", message=f"out of memory: {message}", trace=trace)
-    if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+    if _is_full_disk(problem):
         return JobError(kind="disk", message=f"the disk is full: {message}", trace=trace)
     return JobError(kind="exception", message=message, trace=trace)
+
+
+def _is_full_disk(problem: BaseException) -> bool:
+    """Whether there was no room to write; libraries in Rust and C++ say so in their text only."""
+    full = isinstance(problem, OSError) and problem.errno == errno.ENOSPC
+    return full or os.strerror(errno.ENOSPC) in str(problem)
 
 
 def _prepare(job: Job, paths: JobPaths) -> dict[str, Any]:

@@ -93,8 +93,10 @@ class SimulatedRunner:
     def __init__(self, durations: Callable[[Job], float], files: Path) -> None:
         self.durations = durations
         self.files = files
-        self.protections = Protections()
         self.spans: list[tuple[str, float, float]] = []
+
+    async def start(self) -> Protections:
+        return Protections()
 
     async def run(
         self, job: Job, on_progress: Callable[[MetricPoint], None] = lambda point: None

@@ -171,8 +171,12 @@ def test_any_signal_lets_the_work_clean_up() -> None:
         finally:
             cleaned.append(True)
 
-    with pytest.raises(KeyboardInterrupt):
-        run_until_signal(work())
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_until_signal(work())
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert cleaned == [True]
 
 
