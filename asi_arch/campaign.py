@@ -22,6 +22,7 @@ from asi_arch.records import Conclusion, Dataset, Experiment, Program, Status
 from asi_arch.search.objective import conclude, noise_floor, strongest
 from asi_arch.search.samplers import make_sampler
 from asi_arch.standings import standings
+from asi_arch.together import together
 
 
 class Campaign:
@@ -135,8 +136,8 @@ class Campaign:
         lab, stage = self.lab, self.lab.config.confirm
         entrants = [*self._best_found(), *self._strongest_baselines()]
         lab.watcher.on_message(f"confirm: {', '.join(entrant.name for entrant in entrants)}")
-        runs = await asyncio.gather(
-            *(lab.run_stage(entrant, "confirm", stage.seeds) for entrant in entrants)
+        runs = await together(
+            lab.run_stage(entrant, "confirm", stage.seeds) for entrant in entrants
         )
         self._note_time()
         for run in (run for group in runs for run in group if run.status != "complete"):

@@ -23,6 +23,7 @@ from asi_arch.records import (
 )
 from asi_arch.standings import reference_curve
 from asi_arch.store import Store
+from asi_arch.together import together
 
 
 class Slots:
@@ -80,7 +81,7 @@ class Lab:
         known = self.store.runs(self.campaign.id, stage=name, experiment_id=experiment.id)
         by_seed = {run.seed: run for run in known}
         missing = [seed for seed in seeds if seed not in by_seed]
-        new = await asyncio.gather(*(self._train(experiment, name, seed) for seed in missing))
+        new = await together(self._train(experiment, name, seed) for seed in missing)
         by_seed.update({run.seed: run for run in new})
         return [by_seed[seed] for seed in seeds]
 

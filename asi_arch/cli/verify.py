@@ -19,6 +19,7 @@ from asi_arch.cli.signals import run_until_signal
 from asi_arch.config import Config, load_config
 from asi_arch.errors import UserError
 from asi_arch.records import Finding
+from asi_arch.together import together
 
 ProgramFile = Annotated[Path, typer.Argument(metavar="FILE", help="Python file with one layer.")]
 
@@ -172,7 +173,7 @@ async def _verify(
                         progress.advance(progress.task_ids[0])
                 return Report(file, found)
 
-            return await asyncio.gather(*(report(n, file) for n, file in enumerate(files)))
+            return await together(report(n, file) for n, file in enumerate(files))
 
 
 def _progress(total: int) -> Progress:
