@@ -44,7 +44,6 @@ class LocalRunner:
         self.bubblewrap = bubblewrap
         self.protections = Protections()
         self._server: asyncio.subprocess.Process | None = None
-        self._start: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[str, asyncio.Future[JobError | None]] = {}
         self._starting = asyncio.Lock()
@@ -58,8 +57,7 @@ class LocalRunner:
         """
         async with self._starting:
             if self._server is None or self._server.returncode is not None:
-                self._start = asyncio.create_task(self._start_server())
-                await asyncio.shield(self._start)  # asyncio hangs where this is cut off
+                await self._start_server()
         if self.sandbox == "require":
             require(self.protections)
         return self.protections
@@ -128,8 +126,6 @@ class LocalRunner:
 
     async def close(self) -> None:
         """End the fork server and with it every job, and wait until it is gone."""
-        if self._start is not None:
-            await asyncio.gather(self._start, return_exceptions=True)
         if self._server is None or self._server.stdin is None:
             return
         self._server.stdin.close()

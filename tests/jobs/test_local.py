@@ -314,16 +314,3 @@ def test_a_fork_server_that_cannot_start_says_why(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(AsiArchError, match="ended with code 1 as it started"):
         asyncio.run(_once(LocalRunner(tmp_path)))
-
-
-def test_a_runner_that_is_cut_off_while_it_starts_can_be_closed(tmp_path: Path) -> None:
-    async def cut_off(seconds: float) -> None:
-        runner = LocalRunner(tmp_path / str(seconds))
-        starting = asyncio.create_task(runner.start())
-        await asyncio.sleep(seconds)
-        starting.cancel()
-        await asyncio.wait([starting])
-        await asyncio.wait_for(runner.close(), 60)
-
-    for seconds in (0, 0.001, 0.01):
-        asyncio.run(cut_off(seconds))
