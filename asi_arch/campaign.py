@@ -103,6 +103,7 @@ class Campaign:
         for number in range(1, self.lab.config.budget.experiments + 1):
             if number > width:
                 await tasks[number - width - 1]
+                await self.lab.baselines_done.wait()
             stop = self._out_of_time() or _first_stop(tasks)
             if stop is not None:
                 await asyncio.gather(*tasks)

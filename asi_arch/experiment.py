@@ -17,6 +17,7 @@ from asi_arch.records import (
     Run,
     Status,
 )
+from asi_arch.signature import agree, signature_of
 from asi_arch.standings import standings
 
 Step = Callable[[Lab, Experiment], Awaitable[Experiment]]
@@ -38,9 +39,18 @@ async def run_experiment(lab: Lab, experiment: Experiment) -> Experiment:
 
 async def run_baseline(lab: Lab, experiment: Experiment) -> Experiment:
     """Verify and train a baseline by the same steps; its fitness needs the other baselines."""
+    _note_verified(lab)
     while experiment.status is not Status.TRAINED and not experiment.status.is_finished:
         experiment = await _STEPS[experiment.status](lab, experiment)
+        _note_verified(lab)
     return experiment
+
+
+def _note_verified(lab: Lab) -> None:
+    """Let candidates be compared with the baselines once all of these are verified."""
+    baselines = lab.store.experiments(lab.campaign.id, kind="baseline")
+    if all(baseline.status is not Status.IMPLEMENTED for baseline in baselines):
+        lab.baselines_verified.set()
 
 
 def visible_outcomes(lab: Lab, number: int) -> list[Outcome]:
@@ -84,8 +94,7 @@ async def _implement(lab: Lab, experiment: Experiment) -> Experiment:
     parent = lab.store.experiment(experiment.parent_id)
     async with lab.thinking(experiment, "implement"):
         program = await lab.team.engineer.implement(experiment, experiment.proposal, parent)
-    same = fingerprint(program.source)
-    twin = lab.store.find_twin(lab.campaign.id, same, besides=experiment.id)
+    twin = lab.store.find_twin(fingerprint(program.source), among=_known(lab, experiment))
     if twin is not None:
         return lab.store.reject_proposal(experiment.id, f"the same program as experiment {twin}")
     return _save(lab, experiment, program, round=0)
@@ -94,9 +103,29 @@ async def _implement(lab: Lab, experiment: Experiment) -> Experiment:
 async def _verify(lab: Lab, experiment: Experiment) -> Experiment:
     findings = await lab.verify(experiment)
     failed = [finding for finding in findings if not finding.passed]
+    twin = None if failed else await _same_function(lab, experiment, findings)
+    if twin is not None:
+        return lab.store.reject_proposal(experiment.id, f"the same function as experiment {twin}")
     verified = not failed
     experiment = lab.store.save_findings(experiment.id, experiment.round, findings, verified)
     return experiment if verified else await _repair(lab, experiment, failed)
+
+
+async def _same_function(
+    lab: Lab, experiment: Experiment, findings: Sequence[Finding]
+) -> int | None:
+    """Return the first of the known experiments that computes the same, None if none does."""
+    if experiment.kind == "baseline":
+        return None
+    await lab.baselines_verified.wait()
+    own = next((signature_of(f) for f in findings if f.check == "sameness"), "")
+    known = lab.store.signatures(_known(lab, experiment))
+    return next((id for id, theirs in known.items() if agree(own, theirs)), None)
+
+
+def _known(lab: Lab, experiment: Experiment) -> list[int]:
+    """Return the ids of the experiments that this one must differ from."""
+    return [outcome.experiment_id for outcome in visible_outcomes(lab, experiment.number)]
 
 
 async def _repair(lab: Lab, experiment: Experiment, failed: Sequence[Finding]) -> Experiment:

@@ -46,6 +46,7 @@ class Lab:
     runner: Runner
     watcher: Watcher
     slots: Slots
+    baselines_verified: asyncio.Event = field(default_factory=asyncio.Event)
     baselines_done: asyncio.Event = field(default_factory=asyncio.Event)
     _curves: dict[tuple[str, int], dict[int, float]] = field(default_factory=dict)
 

@@ -41,7 +41,7 @@ def verify_job(
         "stage_num_heads": stage.num_heads,
         "num_layers": stage.num_layers,
         "parameters": stage.parameters,
-        **config.verify.model_dump(),
+        **config.verify.model_dump(mode="json"),
     }
     return Job(
         name=name,

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from asi_arch.errors import UserError
 from asi_arch.records import Experiment, Finding, Program, Proposal, Status
+from asi_arch.signature import signature_of
 from asi_arch.store.columns import decode_number
 from asi_arch.store.experiments import find_experiment, saved, taken_proposal, to_proposal
 from asi_arch.store.tables import (
@@ -48,6 +49,8 @@ def _to_proposal_row(proposal: Proposal, attempt: int) -> ProposalRow:
 def reject_proposal(session: Session, experiment_id: int, reason: str) -> Experiment:
     """Say why the taken proposal is not pursued; the experiment waits for another one.
 
+    What was found about its program goes with it.
+
     Raises:
         UserError: the experiment has no open proposal.
     """
@@ -56,6 +59,7 @@ def reject_proposal(session: Session, experiment_id: int, reason: str) -> Experi
     if taken is None:
         raise UserError(f"experiment {experiment_id} has no proposal to reject")
     taken.rejection = reason
+    session.execute(delete(FindingRow).filter_by(experiment_id=experiment_id))
     row.status, row.round, row.program_hash = Status.SAMPLED, 0, None
     return saved(session, row)
 
@@ -91,16 +95,25 @@ def list_programs(session: Session, experiment_id: int) -> list[Program]:
     return [Program(source=source) for source in session.scalars(sources)]
 
 
-def find_twin(session: Session, campaign_id: int, fingerprint: str, besides: int) -> int | None:
-    """Return another experiment than `besides` whose current program has this fingerprint."""
+def find_twin(session: Session, fingerprint: str, among: Sequence[int]) -> int | None:
+    """Return one of the experiments whose current program has this fingerprint."""
     same = (
         select(ExperimentRow.id)
         .join(ProgramRow, ProgramRow.hash == ExperimentRow.program_hash)
-        .where(ExperimentRow.campaign_id == campaign_id, ProgramRow.fingerprint == fingerprint)
-        .where(ExperimentRow.id != besides)
+        .where(ExperimentRow.id.in_(among), ProgramRow.fingerprint == fingerprint)
         .order_by(ExperimentRow.kind, ExperimentRow.number)
     )
     return session.scalars(same).first()
+
+
+def list_signatures(session: Session, among: Sequence[int]) -> dict[int, str]:
+    """Return the last signature that the sameness check measured of each experiment."""
+    rows = (
+        select(FindingRow)
+        .where(FindingRow.experiment_id.in_(among), FindingRow.check_name == "sameness")
+        .order_by(FindingRow.experiment_id, FindingRow.round)
+    )
+    return {row.experiment_id: signature_of(_to_finding(row)) for row in session.scalars(rows)}
 
 
 def save_findings(

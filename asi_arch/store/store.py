@@ -177,9 +177,13 @@ class Store:
         """Return every program an experiment had, in order."""
         return self._read(proposals.list_programs, experiment_id)
 
-    def find_twin(self, campaign_id: int, fingerprint: str, besides: int) -> int | None:
-        """Return another experiment than `besides` whose program has this fingerprint."""
-        return self._read(proposals.find_twin, campaign_id, fingerprint, besides)
+    def find_twin(self, fingerprint: str, among: Sequence[int]) -> int | None:
+        """Return the first of the experiments whose program has this fingerprint."""
+        return self._read(proposals.find_twin, fingerprint, among)
+
+    def signatures(self, among: Sequence[int]) -> dict[int, str]:
+        """Return what the sameness check measured of each of the experiments."""
+        return self._read(proposals.list_signatures, among)
 
     def save_findings(
         self, experiment_id: int, round: int, findings: Sequence[Finding], verified: bool

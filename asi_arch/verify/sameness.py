@@ -14,6 +14,7 @@ from torch import nn
 
 from asi_arch.fingerprint import fingerprint
 from asi_arch.records import Finding
+from asi_arch.signature import agree
 from asi_arch.verify.subject import Subject
 
 DIGITS = 16
@@ -21,7 +22,6 @@ DIGITS = 16
 
 LENGTH = 130
 PROJECTIONS = 8
-TOLERANCE = 1e-4
 
 
 def check(subject: Subject) -> Finding:
@@ -56,14 +56,6 @@ def _same_function(subject: Subject, numbers: str) -> Iterator[tuple[str, str]]:
     for name, _, known in subject.settings.known:
         if agree(numbers, known):
             yield name, "with equal parameters the same output"
-
-
-def agree(one: str, other: str) -> bool:
-    """Whether two signatures are the same but for rounding."""
-    a, b = (torch.tensor([float(word) for word in text.split()]) for text in (one, other))
-    if not len(a) or len(a) != len(b):
-        return False
-    return bool((a - b).abs().max() <= TOLERANCE * a.square().mean().sqrt())
 
 
 @torch.no_grad()

@@ -70,13 +70,13 @@ def test_rejected_proposals_are_kept_in_order(
 
 
 def test_rejection_takes_the_program_away_and_keeps_it_visible(
-    store: Store, campaign: Campaign, candidate: Experiment, propose: Propose
+    store: Store, candidate: Experiment, propose: Propose
 ) -> None:
     store.save_proposal(candidate.id, propose("A"))
     store.save_program(candidate.id, Program(source="a"), 0, "same")
     rejected = store.reject_proposal(candidate.id, "twin")
     assert (rejected.program, rejected.round) == (None, 0)
-    assert store.find_twin(campaign.id, "same", besides=0) is None
+    assert store.find_twin("same", among=[candidate.id]) is None
 
     store.save_proposal(candidate.id, propose("B"))
     store.save_program(candidate.id, Program(source="b"), 0, "other")
@@ -128,14 +128,32 @@ def test_twins(store: Store, campaign: Campaign, baseline: Experiment) -> None:
     store.save_program(one.id, Program(source="a"), 0, "f")
     store.save_program(two.id, Program(source="b"), 0, "f")
 
-    assert store.find_twin(campaign.id, "f", besides=one.id) == two.id
-    assert store.find_twin(campaign.id, "f", besides=two.id) == one.id
+    assert store.find_twin("f", among=[one.id, two.id]) == one.id
+    assert store.find_twin("f", among=[two.id]) == two.id
     store.save_program(one.id, Program(source="c"), 1, "repaired")
-    assert store.find_twin(campaign.id, "f", besides=two.id) is None
+    assert store.find_twin("f", among=[one.id]) is None
     store.save_program(baseline.id, Program(source="d"), 0, "f")
-    assert store.find_twin(campaign.id, "f", besides=two.id) == baseline.id
-    other = store.create_campaign("other", 0, {}, "")
-    assert store.find_twin(other.id, "f", besides=0) is None
+    assert store.find_twin("f", among=[one.id, two.id, baseline.id]) == baseline.id
+    assert store.find_twin("f", among=[]) is None
+
+
+def test_signatures_are_those_of_the_last_round(
+    store: Store, baseline: Experiment, candidate: Experiment
+) -> None:
+    for round, signature in enumerate(("1 2", "3 4")):
+        finding = Finding(check="sameness", passed=True, measured={"signature": signature})
+        store.save_findings(candidate.id, round, [finding], True)
+    store.save_findings(baseline.id, 0, [Finding(check="cost", passed=True)], True)
+    assert store.signatures([baseline.id, candidate.id]) == {candidate.id: "3 4"}
+
+
+def test_a_rejected_proposal_takes_its_findings_along(
+    store: Store, candidate: Experiment, propose: Propose
+) -> None:
+    store.save_proposal(candidate.id, propose("A"))
+    store.save_findings(candidate.id, 2, [Finding(check="sameness", passed=True)], False)
+    store.reject_proposal(candidate.id, "twin")
+    assert store.findings(candidate.id) == []
 
 
 def test_outcomes_are_finished_and_in_order(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from asi_arch.records import Finding
+from asi_arch.signature import agree
 from asi_arch.team.rules.render import render
 from asi_arch.team.rules.space import draw
 from asi_arch.train.kernels import install
 from asi_arch.verify import VerifySettings, verify
-from asi_arch.verify.sameness import agree
 
 HERE = Path(__file__).parent
 SETTINGS = VerifySettings(lengths=(7,), more_lengths=(), only=("sameness",))
@@ -95,3 +95,10 @@ def test_signatures_agree_up_to_rounding() -> None:
     assert agree("1 2 3", "1.0001 2 3")
     assert not agree("1 2 3", "1.001 2 3")
     assert not agree("1 2 3", "1 2")
+
+
+@pytest.mark.parametrize("forged", ["", "nan 2 3", "inf 2 3", "1e999 2 3", "one 2 3"])
+def test_a_forged_signature_agrees_with_nothing(forged: str) -> None:
+    assert not agree(forged, "1 2 3")
+    assert not agree("1 2 3", forged)
+    assert not agree(forged, forged)
