@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ _SYMPTOMS = {
     "No space left": "cannot write {}: the disk is full; free some space and go on",
     "disk I/O error": "cannot write {}: the disk failed; see that it has space and is healthy",
 }
+
+_LOCKED_TRIES, _LOCKED_SECONDS = 200, 0.05
 
 
 def parse_url(text: str) -> URL:
@@ -179,13 +182,26 @@ def _require_file(url: URL, create: bool) -> None:
         raise UserError(f"there is no database {path}; start a campaign or name another with --db")
 
 
+def _write_ahead(engine: Engine) -> None:
+    """Set the journal mode; here SQLite itself never waits for another process."""
+    with engine.connect() as connection:  # below SQLAlchemy: no transaction may be open
+        cursor = connection.connection.cursor()
+        for left in reversed(range(_LOCKED_TRIES)):
+            try:
+                cursor.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or not left:
+                    raise
+                time.sleep(_LOCKED_SECONDS)
+
+
 def _make(engine: Engine, create: bool) -> None:
     where = shown(engine.url)
     if not create:
         raise UserError(f"{where} is empty; start a campaign or name another with --db")
     if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:  # below SQLAlchemy: no transaction may be open
-            connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
+        _write_ahead(engine)
     with writing(engine).begin() as connection:
         migrations.wait_for_turn(connection)
         if not migrations.require_newest(connection, where):

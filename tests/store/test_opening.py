@@ -1,5 +1,6 @@
 import sqlite3
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,14 @@ def test_the_password_is_not_shown(path: Path) -> None:
     assert shown(parse_url("postgresql://ann:secret@host/lab")) == (
         "postgresql+psycopg://ann:***@host/lab"
     )
+
+
+def test_a_new_file_that_somebody_is_writing_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    later = threading.Timer(0.3, other.close)
+    later.start()
+    with Store.open(str(path)) as store:
+        assert store.campaigns() == []
+    later.join()
