@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asi_arch.verify.compare import TOLERANCE
 from asi_arch.verify.replace import LARGE, replace_from
 from asi_arch.verify.subject import Subject
 from asi_arch.verify.trace import entry_line
@@ -72,6 +71,7 @@ class Place:
 
 def locate(subject: Subject, trial: Trial) -> Place:
     """Change single tokens and see which earlier outputs move, in the setting that leaked."""
+    subject = subject.under(trial.state)
     sources = _sources(trial.length)
     seen = _influence(subject, trial, sources)
     pairs = [(sources[row], target) for row, target in torch.nonzero(seen).tolist()]
@@ -85,7 +85,7 @@ def locate(subject: Subject, trial: Trial) -> Place:
 def _entry(subject: Subject, trial: Trial) -> str:
     """Repeat the trial on at most two samples, and compare line by line."""
     rows = min(trial.batch, 2)
-    inputs = subject.inputs(rows, trial.length)
+    inputs = subject.inputs(rows, trial.length, seed=trial.length)
     noise = subject.inputs(rows, trial.length, seed=1)
     way = "random values" if trial.way == GRADIENT else trial.way
     replaced = torch.stack(
@@ -115,7 +115,9 @@ def _influence(subject: Subject, trial: Trial, sources: list[int]) -> Tensor:
     after = torch.cat([subject.run(module, part) for part in torch.split(changed, rows)])
     scale = before.nan_to_num().square().mean().sqrt().clamp_min(1e-12)
     change = (after - before).abs().nan_to_num(nan=float("inf")).amax(-1) / (LARGE * scale)
-    return (change > TOLERANCE) & (torch.arange(trial.length) < torch.tensor(sources)[:, None])
+    return (change > trial.state.tolerance) & (
+        torch.arange(trial.length) < torch.tensor(sources)[:, None]
+    )
 
 
 def _pattern(pairs: list[tuple[int, int]], length: int) -> str:

@@ -1,17 +1,16 @@
 """Does forward leave something behind, or depend on anything but its input and parameters?"""
 
-import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from asi_arch.records import Finding
+from asi_arch.verify.chance import drawn
 from asi_arch.verify.compare import TOLERANCE, relative_change, rounded
-from asi_arch.verify.subject import State, Subject, seed_all
+from asi_arch.verify.subject import State, Subject
 
 CALLS = 24
 """So often is a layer called before its output is looked at again."""
@@ -68,30 +67,15 @@ def _chance(subject: Subject) -> Iterator[Problem]:
     module, inputs = subject.build(State(perturbed=True)), subject.inputs(2, LENGTH)
     subject.run(module, inputs)  # what is drawn once and kept is no chance
     output = subject.run(module, inputs)
-    drawn = _drawn(subject.settings.seed)
+    names = drawn(subject.settings.seed)
     change = relative_change(output, subject.run(module, inputs, seed=subject.settings.seed + 1))
-    if drawn or change > TOLERANCE:
+    if names or change > TOLERANCE:
         yield (
-            f"forward in eval mode draws random numbers from {', '.join(drawn) or 'a generator'}; "
+            f"forward in eval mode draws random numbers from {', '.join(names) or 'a generator'}; "
             f"with another seed the output moves by {rounded(change):.2g} of its scale",
             "Draw nothing in eval mode: guard noise and dropout by self.training, and make random "
             "features once, in __init__, as a buffer.",
         )
-
-
-def _drawn(seed: int) -> list[str]:
-    """Names of the generators that are not as seeding has left them."""
-    now = _generators()
-    seed_all(seed)
-    return [name for name, state in _generators().items() if state != now[name]]
-
-
-def _generators() -> dict[str, bytes]:
-    return {
-        "torch": torch.get_rng_state().numpy().tobytes(),
-        "numpy": repr(np.random.get_state(legacy=False)).encode(),
-        "random": repr(random.getstate()).encode(),
-    }
 
 
 def _snapshot(module: nn.Module) -> Snapshot:
