@@ -72,14 +72,15 @@ class Place:
 def locate(subject: Subject, trial: Trial) -> Place:
     """Change single tokens and see which earlier outputs move, in the setting that leaked."""
     subject = subject.under(trial.state)
-    sources = _sources(trial.length)
+    sources = _sources(trial.length, trial.start)
     seen = _influence(subject, trial, sources)
     pairs = [(sources[row], target) for row, target in torch.nonzero(seen).tolist()]
     line = _entry(subject, trial)
     offsets = [source - target for source, target in pairs]
     if not offsets:
         return Place(0, 0, "not reproduced by one changed token", line)
-    return Place(min(offsets), max(offsets), _pattern(pairs, trial.length), line)
+    pattern = _pattern(pairs, trial.length, len(sources))
+    return Place(min(offsets), max(offsets), pattern, line)
 
 
 def _entry(subject: Subject, trial: Trial) -> str:
@@ -94,13 +95,13 @@ def _entry(subject: Subject, trial: Trial) -> str:
     return entry_line(subject, subject.build(trial.state), inputs, replaced, trial.start)
 
 
-def _sources(length: int) -> list[int]:
-    """Positions to change: all when few, else all at both ends and a spread between."""
+def _sources(length: int, start: int) -> list[int]:
+    """Positions to change: all when few, else `start`, some at both ends and a spread between."""
     if length <= 65:
         return list(range(1, length))
+    ends = (1, 2, 3, length // 2, length - 3, length - 2, length - 1)
     spread = range(13, length, max(1, length // 20))
-    borders = range(64, length, 64)
-    return sorted({1, 2, 3, length // 2, length - 3, length - 2, length - 1, *spread, *borders})
+    return sorted({start, *ends, *spread, *range(64, length, 64)})
 
 
 def _influence(subject: Subject, trial: Trial, sources: list[int]) -> Tensor:
@@ -120,14 +121,14 @@ def _influence(subject: Subject, trial: Trial, sources: list[int]) -> Tensor:
     )
 
 
-def _pattern(pairs: list[tuple[int, int]], length: int) -> str:
-    """Name the pattern of (changed source, moved earlier target) pairs."""
+def _pattern(pairs: list[tuple[int, int]], length: int, tried: int) -> str:
+    """Name the pattern of (changed source, moved earlier target) pairs, of so many sources."""
     offsets = [source - target for source, target in pairs]
     first_moved = dict(sorted(pairs, reverse=True))
     if min(offsets) > length // 2:
         return "wrapped around"
     if max(offsets) <= LOCAL < length:
-        return _local_pattern(pairs, max(offsets))
+        return _local_pattern(pairs, max(offsets), tried)
     if all(target == length - 1 - source for source, target in first_moved.items()):
         return "mirrored"
     if any(all(s // size == t // size for s, t in pairs) for size in CHUNKS if size < length):
@@ -137,8 +138,10 @@ def _pattern(pairs: list[tuple[int, int]], length: int) -> str:
     return "irregular"
 
 
-def _local_pattern(pairs: list[tuple[int, int]], farthest: int) -> str:
+def _local_pattern(pairs: list[tuple[int, int]], farthest: int, tried: int) -> str:
+    """Tell borders of chunks, where few sources leak or all near multiples, from everywhere."""
     sources = {source for source, _ in pairs}
-    if any(all(source % size < farthest for source in sources) for size in CHUNKS[1:]):
+    near = any(all(source % size < farthest for source in sources) for size in CHUNKS[1:])
+    if near or 4 * len(sources) < tried:
         return "across chunk borders"
     return "one position ahead" if farthest == 1 else "a few positions ahead"
