@@ -125,7 +125,7 @@ def _pattern(pairs: list[tuple[int, int]], length: int, tried: int) -> str:
     """Name the pattern of (changed source, moved earlier target) pairs, of so many sources."""
     offsets = [source - target for source, target in pairs]
     first_moved = dict(sorted(pairs, reverse=True))
-    if min(offsets) > length // 2:
+    if min(offsets) > length // 2 and 0 in first_moved.values():
         return "wrapped around"
     if max(offsets) <= LOCAL < length:
         return _local_pattern(pairs, max(offsets), tried)

@@ -156,7 +156,7 @@ ALONE = {
     "interference": "../interfering/asks_the_clock",
     "contract": "even_heads",
     "training": "dead_parameter",
-    "causality": "train_mode_only",
+    "causality": "odd_layers",
     "prefix": "length_switch",
     "batch": "batch_order",
     "state": "kept_output",
@@ -240,10 +240,9 @@ def test_findings_survive_json(path: Path) -> None:
 
 def test_an_error_inside_a_check_is_its_finding() -> None:
     source = honest("cumulative_mean").replace(
-        "value = self.value",
-        "assert not self.training, 'only for eval'\n        value = self.value",
+        "seen = ", "assert not value.requires_grad, 'no gradients'\n        seen = "
     )
     failed = failures(verify(source, SETTINGS))
-    assert set(failed) == {"training", "causality", "batch", "state", "cost"}
-    assert "only for eval" in failed["training"].evidence
-    assert "in CumulativeMean.forward: assert not self.training" in failed["causality"].evidence
+    assert set(failed) == {"training", "causality", "state", "cost", "numbers"}
+    assert "no gradients" in failed["training"].evidence
+    assert "in CumulativeMean.forward: assert not value" in failed["causality"].evidence
