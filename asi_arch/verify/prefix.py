@@ -11,7 +11,7 @@ from asi_arch.verify.chance import drawn
 from asi_arch.verify.compare import TOLERANCE, relative_change, rounded
 from asi_arch.verify.subject import State, Subject
 
-STATES = (State(), State(perturbed=True), State(perturbed=True, train=True))
+STATES = (State(perturbed=True), State(perturbed=True, train=True))
 LONG, LONG_FROM = 1100, 257
 """A run of the first length is cut as well where the settings ask for the second."""
 

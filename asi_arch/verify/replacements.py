@@ -15,6 +15,7 @@ EVERYWHERE = 257
 """Up to this length the future is replaced at every position."""
 
 GROUP = 64
+MANY = 8
 LONG = 1100
 """For settings that ask for EVERYWHERE tokens, the length at which few cuts are tried as well."""
 
@@ -38,12 +39,7 @@ def replacements(subject: Subject) -> Iterator[Trial]:
         return
     longest = max(lengths)
     for turn, state in enumerate(STATES):
-        for length in lengths:
-            cases = _varied(length, turn)
-            if state.recorded and length == longest >= EVERYWHERE:
-                cases += _random(range(1, TOKENS // length - len(cases) + 1))
-            yield from attempt(subject, state, length, cases)
-        yield from alone(subject, state, longest, (cuts(longest)[-2:][0], RANDOM))
+        yield from _in_state(subject, state, lengths, turn)
     yield from _called(subject, lengths[-2:])
     yield from _everywhere(subject, min(longest, EVERYWHERE))
     yield from _otherwise(subject, min(longest, 100))
@@ -52,16 +48,31 @@ def replacements(subject: Subject) -> Iterator[Trial]:
     yield from _by_chance(subject, longest)
 
 
+def _in_state(subject: Subject, state: State, lengths: Sequence[int], turn: int) -> Iterator[Trial]:
+    """Try every length, the longest also alone, or as one of many where it is as in training."""
+    module, longest = subject.under(state).build(state), max(lengths)
+    for length in lengths:
+        cases = _varied(length, turn)
+        if state.recorded and length == longest >= EVERYWHERE:
+            cases += _random(range(1, TOKENS // length - len(cases) + 1))
+        yield from attempt(subject, state, length, cases, module)
+    yield from alone(subject, state, longest, (cuts(longest)[-2:][0], RANDOM), module)
+
+
 def _random(starts: Sequence[int]) -> list[Case]:
     return [(start, RANDOM) for start in starts]
 
 
 def _varied(length: int, turn: int) -> list[Case]:
-    """Random values at every cut, and at every second one another way, in turn."""
-    others = [
-        (start, OTHERS[(index + turn) % len(OTHERS)]) for index, start in enumerate(cuts(length))
-    ]
-    return _random(cuts(length)) + others[turn % 2 :: 2]
+    """Random values at every cut, at every second one of many, and at others another way."""
+    starts = cuts(length)
+    others = [(start, OTHERS[(n + turn) % len(OTHERS)]) for n, start in enumerate(starts)]
+    some = (
+        starts
+        if len(starts) < MANY or turn == len(STATES) - 1
+        else starts[(turn + 1) // 2 % 2 :: 2]
+    )
+    return _random(some) + others[turn % 2 :: 2]
 
 
 def _called(subject: Subject, lengths: Sequence[int]) -> Iterator[Trial]:

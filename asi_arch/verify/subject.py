@@ -26,9 +26,9 @@ AUTOCAST, BFLOAT16 = "under bfloat16 autocast", "in bfloat16"
 class State:
     """How a layer is set up and called: at its initial parameters or moved away, in which mode.
 
-    `called` is how often it has been called before, in train mode and then in eval mode; `layer`
-    its place in the model; `size` its width and heads where not those of the settings; `seed` is
-    added to theirs; `recorded` says that gradients are, `precision` is AUTOCAST or BFLOAT16.
+    `called` is how often it has been called before, in train mode; `layer` its place in the model;
+    `size` its width and heads where not those of the settings; `seed` is added to theirs;
+    `recorded` says that gradients are; `precision` is AUTOCAST or BFLOAT16.
     """
 
     perturbed: bool = False
@@ -113,10 +113,8 @@ class Subject:
             _perturb(module, self.settings.seed)
         if state.precision == BFLOAT16:
             module.bfloat16()
-        for train in (True, False):
-            module.train(train)
-            for _ in range(state.called):
-                self.run(module, self.inputs(1, 2, hidden_size=hidden_size))
+        for _ in range(state.called):
+            self.run(module.train(), self.inputs(1, 2, hidden_size=hidden_size))
         return module.train(state.train)
 
     def make(self, hidden_size: int, num_heads: int, layer_idx: int = 0) -> nn.Module:

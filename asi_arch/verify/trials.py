@@ -66,9 +66,10 @@ def attempt(
     yield from trials
 
 
-def alone(subject: Subject, state: State, length: int, case: Case) -> Iterator[Trial]:
+def alone(
+    subject: Subject, state: State, length: int, case: Case, module: nn.Module
+) -> Iterator[Trial]:
     """Run a case as the only sample."""
-    module = subject.build(state)
     inputs, replaced = _with_replaced(subject, length, [case])
     before, after = (subject.run(module, rows[1:]) for rows in (inputs, replaced))
     yield _trial(state, 1, case, before[0], after[0])
