@@ -9,10 +9,15 @@ import torch
 
 
 def seed_all(seed: int) -> None:
-    """Seed the random states of Python, NumPy and torch."""
+    """Seed the random states of Python, NumPy and torch.
+
+    `torch.manual_seed` would format the stack for each kind of device that is not there: 1 ms.
+    """
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)
 
 
 @contextmanager
