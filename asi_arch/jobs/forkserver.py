@@ -76,12 +76,14 @@ def preload() -> None:
     import torch
 
     from asi_arch.train.kernels import install
+    from asi_arch.verify.watch import settle
 
     torch.set_num_threads(1)
     install()
     for name in _PRELOADED:
         importlib.import_module(name)
     _take_a_step()
+    settle()
     gc.freeze()
 
 
