@@ -1,15 +1,18 @@
 """How much a job has written: many small files fill a disk as well as a large one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from asi_arch.jobs.nameless import nameless_bytes
 from asi_arch.records import Limits
 
 
-def broken_by_files(folder: Path, limits: Limits) -> str | None:
-    """Return the limit that the files in the folder of a job break, None if they break none."""
-    size = 0
+def broken_by_files(folder: Path, limits: Limits, pids: Iterable[int]) -> str | None:
+    """Return the limit that the files of a job break, be they in its folder or only held open."""
+    size = nameless_bytes(pids, folder, limits.file_bytes)
+    if size > limits.folder_bytes:
+        return "bytes written"
     for count, entry in enumerate(_entries(folder), start=1):
         size += _bytes_of(entry)
         if count > limits.files:

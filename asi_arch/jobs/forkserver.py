@@ -6,8 +6,9 @@ JSON line goes to standard output when it has ended and every process it started
 standard input closes (the campaign has ended, or was killed), everything is killed.
 
 Limits: wall clock, resident memory of all processes of the job, number of processes, open files,
-bytes and files in its folder, bytes of its log, address space. A process that leaves the session of
-its job still counts as the job's; when its parent ends, this process adopts it and kills it.
+bytes and files in its folder, bytes of open files without a name, bytes of its log, address space.
+A process that leaves the session of its job still counts as the job's; when its parent ends, this
+process adopts it and kills it.
 """
 
 import errno
@@ -75,12 +76,14 @@ def preload() -> None:
     import torch
 
     from asi_arch.train.kernels import install
+    from asi_arch.verify.watch import settle
 
     torch.set_num_threads(1)
     install()
     for name in _PRELOADED:
         importlib.import_module(name)
     _take_a_step()
+    settle()
     gc.freeze()
 
 
@@ -133,11 +136,14 @@ def _outcome(first: int) -> int:
 
 
 def _work(folder: Path, job: Job) -> int:
+    import torch
+
     try:
         _redirect(folder)
-        _limit(job.limits)
+        gpu = torch.cuda.is_available()
+        _limit(job.limits, gpu)
         token = JobPaths(folder).take_token()
-        enter(job, folder)
+        enter(job, folder, gpu)
         run_job(folder, token)
     except OSError as error:
         return DISK_FULL if error.errno == errno.ENOSPC else 1
@@ -164,14 +170,12 @@ def _redirect(folder: Path) -> None:
     os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
-def _limit(limits: Limits) -> None:
+def _limit(limits: Limits, gpu: bool) -> None:
     """Lower what the kernel itself enforces; the address space only where no GPU maps it."""
-    import torch
-
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits.files, limits.files))
-    if not torch.cuda.is_available():
+    if not gpu:
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         space = mapped + limits.memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (space, space))
@@ -254,8 +258,10 @@ class Server:
                 child.broken_limit = "memory"
             elif len(group) > child.limits.processes:
                 child.broken_limit = "processes"
-            elif (broken := broken_by_files(Path(child.folder), child.limits)) is not None:
-                child.broken_limit = broken
+            else:
+                pids = [process.pid for process in group]
+                broken = broken_by_files(Path(child.folder), child.limits, pids)
+                child.broken_limit = broken or ""
             if child.broken_limit:
                 _kill_group(child)
         for process in self._orphans() if table else ():
@@ -304,13 +310,14 @@ def main() -> None:
 def protections() -> Protections:
     """Close the network to this process and its jobs, and return what protects the machine."""
     inside = os.environ.pop(INSIDE_BUBBLEWRAP, "") == "1"
-    network = inside or (can(leave_network) and leave_network())
+    left = inside or (can(leave_network) and leave_network())
+    calls = seccomp.is_possible()
     return Protections(
         bubblewrap=inside,
-        network=network,
+        network=left or calls,
         files=landlock.version() > 0,
         processes=can(number_processes_anew) or landlock.scopes_signals(),
-        calls=seccomp.is_possible(),
+        calls=calls,
     )
 
 

@@ -24,7 +24,7 @@ from asi_arch.records import Job, Protections
 _SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt/cuda"),
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/passwd"),
-    *("/dev/zero", "/dev/random", "/dev/urandom", "/sys/devices/system", "/proc/self"),
+    *("/dev/random", "/dev/urandom", "/sys/devices/system", "/proc/self"),
     *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/driver/nvidia", "/sys/module/nvidia"),
 )
 _DEVICES = ("/dev/null", "/dev/dri", "/dev/nvidia-caps", "/dev/nvidiactl", "/dev/nvidia-uvm")
@@ -34,8 +34,8 @@ INSIDE_BUBBLEWRAP = "ASI_ARCH_INSIDE_BUBBLEWRAP"
 """Set in the environment of a fork server that was started so."""
 
 
-def enter(job: Job, folder: Path) -> None:
-    """Give up everything but what the job in `folder` needs; there is no way back."""
+def enter(job: Job, folder: Path, gpu: bool) -> None:
+    """Give up all but what the job in `folder`, and a GPU, need; there is no way back."""
     give_up_privileges()
     if landlock.version():
         landlock.confine(
@@ -43,7 +43,7 @@ def enter(job: Job, folder: Path) -> None:
             writes=[folder, *map(Path, job.writes), *_devices()],
         )
     if seccomp.is_possible():
-        seccomp.refuse_calls()
+        seccomp.refuse_calls(gpu)
 
 
 def _readable() -> list[Path]:
@@ -62,14 +62,16 @@ def _devices() -> list[Path]:
 def wrapped(command: Sequence[str], root: Path) -> list[str]:
     """Return the command that starts `command` inside Bubblewrap, with `root` to write to.
 
-    Where Bubblewrap is not installed or not allowed, that is the command itself.
+    Where Bubblewrap is not installed, not allowed or does not start this interpreter, that is the
+    command itself.
     """
     program = shutil.which("bwrap")
     if program is None:
         return list(command)
     around = [program, *_ARGUMENTS, *_shown_devices(), "--bind", str(root), str(root)]
     around += ["--setenv", INSIDE_BUBBLEWRAP, "1"]
-    return [*around, *command] if _works([*around, "true"]) else list(command)
+    probe = [*around, sys.executable, "-c", ""]
+    return [*around, *command] if _works(probe) else list(command)
 
 
 _ARGUMENTS = (
@@ -103,7 +105,7 @@ KEPT = {
     "files": "jobs read what they need and write their own folder only",
     "network": "closed to jobs",
     "processes": "jobs see and signal none but their own",
-    "calls": "jobs cannot trace, mount, make namespaces, load modules or open foreign sockets",
+    "calls": "jobs cannot connect, trace, mount, change owners or modes, nor share memory unseen",
 }
 """What each protection keeps from jobs."""
 
@@ -115,7 +117,7 @@ _MEANINGS = {
 }
 FIXES = {
     "files": "needs Linux 5.13 or later with Landlock",
-    "network": "allow user namespaces, or: apt install bubblewrap",
+    "network": "needs x86_64 or aarch64, or user namespaces, or: apt install bubblewrap",
     "processes": "allow user namespaces, or: apt install bubblewrap",
     "calls": "needs x86_64 or aarch64",
 }

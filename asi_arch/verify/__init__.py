@@ -24,8 +24,9 @@ from asi_arch.verify import (
     state,
     training,
 )
+from asi_arch.verify.chance import kept_random_states
 from asi_arch.verify.settings import DEFAULTS, VerifySettings
-from asi_arch.verify.subject import Subject, kept_random_states, width_of
+from asi_arch.verify.subject import Subject, width_of
 from asi_arch.verify.watch import watch
 
 __all__ = ["CHECKS", "FIRST", "VerifySettings", "assert_honest", "known_checks", "verify"]

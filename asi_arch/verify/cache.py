@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from asi_arch.train.layer import ContractError, candidate_code
-from asi_arch.verify.subject import Subject, seed_all
+from asi_arch.verify.chance import seed_all
+from asi_arch.verify.subject import Subject
 
 
 class Cache:

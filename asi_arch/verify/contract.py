@@ -4,11 +4,14 @@ import torch
 
 from asi_arch.records import Finding
 from asi_arch.train.layer import ContractError
-from asi_arch.verify.subject import Subject, shape_text
+from asi_arch.verify.subject import State, Subject, shape_text
+
+OTHER_LENGTHS = (7, 70)
+"""Lengths that the other sizes are run at, each as another layer of a model."""
 
 
 def check(subject: Subject) -> Finding:
-    """Construct at every size and run every batch size and length."""
+    """Construct at every size and run every length, in both modes, and every batch size."""
     settings = subject.settings
     module = subject.build()
     for length in settings.lengths:
@@ -17,9 +20,14 @@ def check(subject: Subject) -> Finding:
     for turn, length in enumerate(settings.more_lengths):
         batch = settings.batch_sizes[turn % len(settings.batch_sizes)]
         _check_call(subject, module, subject.inputs(batch, length))
-    for hidden_size, num_heads in settings.other_sizes:
-        other = subject.build(hidden_size=hidden_size, num_heads=num_heads)
-        _check_call(subject, other, subject.inputs(2, 7, hidden_size=hidden_size))
+    module.train()
+    for length in settings.lengths:
+        _check_call(subject, module, subject.inputs(2, length))
+    for place, size in enumerate(settings.other_sizes, start=1):
+        other = subject.under(State(size=size, layer=place))
+        module = other.build(other.state)
+        for length in OTHER_LENGTHS:
+            _check_call(other, module, other.inputs(2, length))
     lengths = sorted({*settings.lengths, *settings.more_lengths})
     return Finding(
         check="contract",

@@ -5,7 +5,7 @@ import torch
 from asi_arch.records import Finding
 from asi_arch.train.layer import ContractError
 from asi_arch.verify.subject import State, Subject
-from asi_arch.verify.watch import watch
+from asi_arch.verify.watch import look, watch
 
 LENGTH = 65
 SHOWN = 3
@@ -23,6 +23,9 @@ def check(subject: Subject) -> Finding:
             _take_a_step(subject)
     except ContractError:
         pass  # other checks say what is wrong with the step; here counts what was seen until then
+    except Exception:
+        if not seen:
+            raise  # else it is the program that has broken what the step needs
     effects = list(dict.fromkeys([*subject.effects, *seen]))
     return Finding(
         check="interference",
@@ -34,7 +37,11 @@ def check(subject: Subject) -> Finding:
 
 
 def _take_a_step(subject: Subject) -> None:
+    """Train and evaluate, and look between: one call may replace what the next puts back."""
     module = subject.build(State(train=True))
-    subject.backward(subject.forward(module, subject.inputs(2, LENGTH)).sum())
+    output = subject.forward(module, subject.inputs(2, LENGTH))
+    look()
+    subject.backward(output.sum())
+    look()
     torch.optim.SGD(module.parameters(), lr=1e-3).step()
     subject.run(module.eval(), subject.inputs(1, LENGTH))

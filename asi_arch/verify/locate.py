@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asi_arch.verify.compare import TOLERANCE
 from asi_arch.verify.replace import LARGE, replace_from
 from asi_arch.verify.subject import Subject
 from asi_arch.verify.trace import entry_line
@@ -72,20 +71,22 @@ class Place:
 
 def locate(subject: Subject, trial: Trial) -> Place:
     """Change single tokens and see which earlier outputs move, in the setting that leaked."""
-    sources = _sources(trial.length)
+    subject = subject.under(trial.state)
+    sources = _sources(trial.length, trial.start)
     seen = _influence(subject, trial, sources)
     pairs = [(sources[row], target) for row, target in torch.nonzero(seen).tolist()]
     line = _entry(subject, trial)
     offsets = [source - target for source, target in pairs]
     if not offsets:
         return Place(0, 0, "not reproduced by one changed token", line)
-    return Place(min(offsets), max(offsets), _pattern(pairs, trial.length), line)
+    pattern = _pattern(pairs, trial.length, len(sources))
+    return Place(min(offsets), max(offsets), pattern, line)
 
 
 def _entry(subject: Subject, trial: Trial) -> str:
     """Repeat the trial on at most two samples, and compare line by line."""
     rows = min(trial.batch, 2)
-    inputs = subject.inputs(rows, trial.length)
+    inputs = subject.inputs(rows, trial.length, seed=trial.length)
     noise = subject.inputs(rows, trial.length, seed=1)
     way = "random values" if trial.way == GRADIENT else trial.way
     replaced = torch.stack(
@@ -94,13 +95,13 @@ def _entry(subject: Subject, trial: Trial) -> str:
     return entry_line(subject, subject.build(trial.state), inputs, replaced, trial.start)
 
 
-def _sources(length: int) -> list[int]:
-    """Positions to change: all when few, else all at both ends and a spread between."""
+def _sources(length: int, start: int) -> list[int]:
+    """Positions to change: all when few, else `start`, some at both ends and a spread between."""
     if length <= 65:
         return list(range(1, length))
+    ends = (1, 2, 3, length // 2, length - 3, length - 2, length - 1)
     spread = range(13, length, max(1, length // 20))
-    borders = range(64, length, 64)
-    return sorted({1, 2, 3, length // 2, length - 3, length - 2, length - 1, *spread, *borders})
+    return sorted({start, *ends, *spread, *range(64, length, 64)})
 
 
 def _influence(subject: Subject, trial: Trial, sources: list[int]) -> Tensor:
@@ -115,17 +116,19 @@ def _influence(subject: Subject, trial: Trial, sources: list[int]) -> Tensor:
     after = torch.cat([subject.run(module, part) for part in torch.split(changed, rows)])
     scale = before.nan_to_num().square().mean().sqrt().clamp_min(1e-12)
     change = (after - before).abs().nan_to_num(nan=float("inf")).amax(-1) / (LARGE * scale)
-    return (change > TOLERANCE) & (torch.arange(trial.length) < torch.tensor(sources)[:, None])
+    return (change > trial.state.tolerance) & (
+        torch.arange(trial.length) < torch.tensor(sources)[:, None]
+    )
 
 
-def _pattern(pairs: list[tuple[int, int]], length: int) -> str:
-    """Name the pattern of (changed source, moved earlier target) pairs."""
+def _pattern(pairs: list[tuple[int, int]], length: int, tried: int) -> str:
+    """Name the pattern of (changed source, moved earlier target) pairs, of so many sources."""
     offsets = [source - target for source, target in pairs]
     first_moved = dict(sorted(pairs, reverse=True))
-    if min(offsets) > length // 2:
+    if min(offsets) > length // 2 and 0 in first_moved.values():
         return "wrapped around"
     if max(offsets) <= LOCAL < length:
-        return _local_pattern(pairs, max(offsets))
+        return _local_pattern(pairs, max(offsets), tried)
     if all(target == length - 1 - source for source, target in first_moved.items()):
         return "mirrored"
     if any(all(s // size == t // size for s, t in pairs) for size in CHUNKS if size < length):
@@ -135,8 +138,10 @@ def _pattern(pairs: list[tuple[int, int]], length: int) -> str:
     return "irregular"
 
 
-def _local_pattern(pairs: list[tuple[int, int]], farthest: int) -> str:
+def _local_pattern(pairs: list[tuple[int, int]], farthest: int, tried: int) -> str:
+    """Tell borders of chunks, where few sources leak or all near multiples, from everywhere."""
     sources = {source for source, _ in pairs}
-    if any(all(source % size < farthest for source in sources) for size in CHUNKS[1:]):
+    near = any(all(source % size < farthest for source in sources) for size in CHUNKS[1:])
+    if near or 4 * len(sources) < tried:
         return "across chunk borders"
     return "one position ahead" if farthest == 1 else "a few positions ahead"

@@ -8,7 +8,7 @@ import math
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from types import FrameType
 from typing import Any
 
@@ -58,13 +58,14 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Run an operation and count it."""
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        given = {tensor.untyped_storage()._cdata for tensor in _tensors([args, kwargs])}
-        made = [tensor for tensor in _tensors(result) if self._hold(tensor, given)]
+        inputs, outputs = [*_tensors(args), *_tensors(kwargs)], _tensors(result)
+        given = {tensor.untyped_storage()._cdata for tensor in inputs}
+        made = [tensor for tensor in outputs if self._hold(tensor, given)]
         counted = _operations(func, args, kwargs, result)
         if counted is not None:
             self.work += counted
         elif made or func._schema.is_mutable:
-            self.work += sum(tensor.numel() for tensor in _tensors([args, kwargs, result]))
+            self.work += sum(tensor.numel() for tensor in (*inputs, *outputs))
         return result
 
     def _hold(self, tensor: Tensor, given: Set[int]) -> bool:
@@ -92,29 +93,28 @@ def _operations(
     if formula is not None:
         return int(formula(*args, **kwargs, out_val=result))
     name = func._overloadpacket.__name__
-    given = list(_tensors(args))
+    given = _tensors(args)
     if "scaled_dot_product" in name:
         query, key = given[:2]
         return 4 * query.numel() * key.shape[-2]
     if name in _SOLVED:
         return given[0].shape[-1] * sum(tensor.numel() for tensor in given)
     if name in _TRANSFORMED:
-        size = max(given[0].numel(), next(_tensors(result)).numel())
+        size = max(given[0].numel(), _tensors(result)[0].numel())
         return round(size * math.log2(max(2, math.prod(given[0].shape[d] for d in args[1]))))
     if name in _SORTED and given[0].dim():
         return round(given[0].numel() * math.log2(max(2, *given[0].shape)))
     return None
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def _tensors(value: Any) -> list[Tensor]:
     if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)
+        return [value]
+    if isinstance(value, dict):
+        return _tensors(list(value.values()))
+    if isinstance(value, list | tuple):
+        return [tensor for item in value for tensor in _tensors(item)]
+    return []
 
 
 _EXITS = ("numpy", "tolist", "__array__", "__dlpack__")

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from asi_arch.records import Finding
 from asi_arch.train.layer import ContractError, call_layer, candidate_code
 from asi_arch.train.model import LanguageModel
+from asi_arch.verify.chance import seed_all
 from asi_arch.verify.compare import Problem, relative_change, rounded, told
-from asi_arch.verify.subject import Subject, seed_all
+from asi_arch.verify.subject import Subject
 
 LENGTH = 100
 LARGER = (10.0, 100.0)

@@ -1,14 +1,19 @@
 """Do the first t tokens alone give what they give inside a longer run?"""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 
 from asi_arch.records import Finding
+from asi_arch.verify.chance import drawn
 from asi_arch.verify.compare import TOLERANCE, relative_change, rounded
 from asi_arch.verify.subject import State, Subject
 
-STATES = (State(), State(perturbed=True))
+STATES = (State(perturbed=True), State(perturbed=True, train=True))
+LONG, LONG_FROM = 1100, 257
+"""A run of the first length is cut as well where the settings ask for the second."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,8 @@ class Cut:
 
 
 def check(subject: Subject) -> Finding:
-    """Compare prefixes of the longest run with runs of their own, in eval mode."""
-    cuts = [cut for state in STATES for cut in _cuts(subject, state)]
+    """Compare prefixes of the longest run with runs of their own."""
+    cuts = list(_cuts(subject))
     different = [cut for cut in cuts if cut.differs]
     measured: dict[str, float | int | str] = {
         "largest_change": rounded(max((cut.change for cut in cuts), default=0.0)),
@@ -59,25 +64,39 @@ FUTURE_HINT = (
 )
 
 
-def _cuts(subject: Subject, state: State) -> list[Cut]:
+def _cuts(subject: Subject) -> Iterator[Cut]:
+    """Cut the longest run in each state, and a much longer one where the lengths are long."""
     longest = max(subject.settings.lengths)
     shorter = sorted({*subject.settings.lengths, 63, 65, 128, longest - 1})
+    for state in STATES:
+        yield from _prefixes(subject, state, longest, [n for n in shorter if 0 < n < longest])
+    if longest >= LONG_FROM:
+        yield from _prefixes(subject, State(perturbed=True), LONG, [LONG_FROM, LONG // 2])
+
+
+def _prefixes(
+    subject: Subject, state: State, longest: int, shorter: Sequence[int]
+) -> Iterator[Cut]:
+    """Yield the cuts of one run; none where random masks depend on the shape."""
     module = subject.build(state)
-    inputs = subject.inputs(2, longest)
-    noise = subject.inputs(2, longest, seed=1)
+    inputs = subject.inputs(1, longest)
     whole = subject.run(module, inputs)
-    cuts = []
-    for prefix in (size for size in shorter if 0 < size < longest):
-        expected = whole[:, :prefix]
-        alone = subject.run(module, inputs[:, :prefix].clone())
-        change = relative_change(expected, alone, whole)
-        future_change = 0.0
-        if change > TOLERANCE:
-            replaced = torch.cat([inputs[:, :prefix], noise[:, prefix:]], dim=1)
-            other = subject.run(module, replaced)[:, :prefix]
-            future_change = relative_change(expected, other, whole)
-        cuts.append(Cut(state, prefix, longest, change, future_change))
-    return cuts
+    if state.train and drawn(subject.settings.seed):
+        return
+    for prefix in shorter:
+        change = relative_change(
+            whole[:, :prefix], subject.run(module, inputs[:, :prefix].clone()), whole
+        )
+        future = _future_change(subject, module, whole, prefix) if change > TOLERANCE else 0.0
+        yield Cut(state, prefix, longest, change, future)
+
+
+def _future_change(subject: Subject, module: nn.Module, whole: Tensor, prefix: int) -> float:
+    """How far the output up to the prefix moves when the inputs after it are replaced."""
+    inputs, noise = (subject.inputs(1, whole.shape[1], seed=seed) for seed in (0, 1))
+    replaced = torch.cat([inputs[:, :prefix], noise[:, prefix:]], dim=1)
+    other = subject.run(module, replaced)[:, :prefix]
+    return relative_change(whole[:, :prefix], other, whole)
 
 
 def _evidence(cut: Cut, cause: str) -> str:
@@ -95,9 +114,10 @@ def _length_hint(different: list[Cut], cuts: list[Cut]) -> str:
             "by the length, positions counted from the end or scaled by it, or a decay or window "
             "derived from it. Use the position of the token instead."
         )
-    sizes = sorted({cut.prefix for cut in different})
+    longest = different[0].length
+    sizes = sorted({cut.prefix for cut in different if cut.length == longest})
     return (
-        f"Only some lengths differ ({', '.join(map(str, sizes))} against {cuts[0].length}): a "
+        f"Only some lengths differ ({', '.join(map(str, sizes))} against {longest}): a "
         "branch that depends on the length, or padding to a chunk that is not undone or counted "
         "in a statistic."
     )

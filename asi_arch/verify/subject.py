@@ -1,12 +1,9 @@
 """The candidate under test: builds fresh layers, makes inputs, runs them."""
 
 import copy
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,28 +15,57 @@ from asi_arch.train.layer import (
     call_layer,
     candidate_code,
 )
+from asi_arch.verify.chance import drawn, seed_all
+from asi_arch.verify.compare import HALF_TOLERANCE, TOLERANCE
 from asi_arch.verify.settings import VerifySettings
+
+AUTOCAST, BFLOAT16 = "under bfloat16 autocast", "in bfloat16"
 
 
 @dataclass(frozen=True)
 class State:
-    """How a layer is set up: at its initial parameters or moved away, in eval or train mode.
+    """How a layer is set up and called: at its initial parameters or moved away, in which mode.
 
-    `called` is how often it has been called before, in train mode and then in eval mode.
+    `called` is how often it has been called before, in train mode; `layer` its place in the model;
+    `size` its width and heads where not those of the settings; `seed` is added to theirs;
+    `recorded` says that gradients are; `precision` is AUTOCAST or BFLOAT16.
     """
 
     perturbed: bool = False
     train: bool = False
     called: int = 0
+    layer: int = 0
+    size: tuple[int, int] | None = None
+    seed: int = 0
+    recorded: bool = False
+    precision: str = ""
+
+    @property
+    def tolerance(self) -> float:
+        """Largest relative change of the output that rounding may cause."""
+        return HALF_TOLERANCE if self.precision else TOLERANCE
 
     def __str__(self) -> str:
-        parameters = "perturbed" if self.perturbed else "initial"
-        mode = "train" if self.train else "eval"
-        earlier = f", after {self.called} calls" if self.called else ""
-        return f"{parameters} parameters, {mode} mode{earlier}"
+        parts = (
+            "perturbed parameters" if self.perturbed else "initial parameters",
+            "train mode" if self.train else "eval mode",
+            f"after {self.called} calls" if self.called else "",
+            f"layer {self.layer}" if self.layer else "",
+            "width {} with {} heads".format(*self.size) if self.size else "",
+            f"seed {self.seed}" if self.seed else "",
+            "gradients recorded" if self.recorded else "",
+            self.precision,
+        )
+        return ", ".join(part for part in parts if part)
 
 
-STATES = (State(), State(perturbed=True), State(train=True), State(perturbed=True, train=True))
+STATES = (
+    State(),
+    State(perturbed=True),
+    State(train=True),
+    State(perturbed=True, train=True, recorded=True),
+)
+"""The last one is called as in training."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +84,19 @@ class Subject:
     """The text of the program, where there is one."""
     template: nn.Module | None = None
     """A layer that exists: it is copied instead of constructed, whatever the size."""
+    state: State = State()
+    """Whose seed, size, precision and recording of gradients hold."""
+
+    def under(self, state: State) -> "Subject":
+        """Return the subject with the size and seed of a state, called as that says."""
+        hidden_size, num_heads = state.size or (self.settings.hidden_size, self.settings.num_heads)
+        settings = replace(
+            self.settings,
+            hidden_size=hidden_size,
+            num_heads=num_heads,
+            seed=self.settings.seed + state.seed,
+        )
+        return replace(self, settings=settings, state=state)
 
     def build(
         self,
@@ -68,21 +107,20 @@ class Subject:
     ) -> nn.Module:
         """Return a fresh layer in the given state."""
         seed_all(self.settings.seed if seed is None else seed)
-        module = self.make(
-            hidden_size or self.settings.hidden_size, num_heads or self.settings.num_heads
-        )
+        sizes = hidden_size or self.settings.hidden_size, num_heads or self.settings.num_heads
+        module = self.make(*sizes, state.layer)
         if state.perturbed:
             _perturb(module, self.settings.seed)
-        for train in (True, False):
-            module.train(train)
-            for _ in range(state.called):
-                self.run(module, self.inputs(1, 7, hidden_size=hidden_size))
+        if state.precision == BFLOAT16:
+            module.bfloat16()
+        for _ in range(state.called):
+            self.run(module.train(), self.inputs(1, 2, hidden_size=hidden_size))
         return module.train(state.train)
 
-    def make(self, hidden_size: int, num_heads: int) -> nn.Module:
+    def make(self, hidden_size: int, num_heads: int, layer_idx: int = 0) -> nn.Module:
         """Construct the layer, or copy the one that exists."""
         if self.template is None:
-            return build_layer(self.layer, hidden_size, num_heads)
+            return build_layer(self.layer, hidden_size, num_heads, layer_idx)
         with candidate_code("copying the layer", self.layer.__module__):
             return copy.deepcopy(self.template)
 
@@ -97,8 +135,14 @@ class Subject:
 
     def run(self, module: nn.Module, hidden_states: Tensor, seed: int | None = None) -> Tensor:
         """Return the output without a graph, from the same random state every time."""
-        with torch.no_grad():
-            return self.forward(module, hidden_states, seed)
+        half, given = self.state.precision, hidden_states
+        autocast = torch.autocast("cpu", torch.bfloat16, enabled=half == AUTOCAST)
+        with torch.set_grad_enabled(self.state.recorded), autocast:
+            if half == BFLOAT16:
+                given = given.bfloat16()
+            if self.state.recorded:
+                given = given.detach().requires_grad_() * 1
+            return self.forward(module, given, seed).detach().to(hidden_states.dtype)
 
     def forward(self, module: nn.Module, hidden_states: Tensor, seed: int | None = None) -> Tensor:
         """Return the output with its graph, from the same random state every time."""
@@ -106,7 +150,8 @@ class Subject:
         name = self.layer.__module__
         with candidate_code(f"forward on {shape_text(hidden_states)}", name):
             output = call_layer(module, hidden_states)
-        if output.shape != hidden_states.shape or output.dtype != hidden_states.dtype:
+        other_dtype = output.dtype != hidden_states.dtype and self.state.precision != AUTOCAST
+        if output.shape != hidden_states.shape or other_dtype:
             raise ContractError(
                 f"the output of {shape_text(hidden_states)} {hidden_states.dtype} is "
                 f"{shape_text(output)} {output.dtype}",
@@ -114,6 +159,11 @@ class Subject:
                 "of hidden_states.",
             )
         return output
+
+    def draws(self, module: nn.Module, hidden_states: Tensor) -> bool:
+        """Whether forward takes random numbers, so that rows and lengths cannot be compared."""
+        self.run(module, hidden_states)
+        return bool(drawn(self.settings.seed))
 
     def backward(self, loss: Tensor) -> None:
         """Fill the gradients of everything `loss` depends on."""
@@ -139,25 +189,6 @@ def width_of(layer: nn.Module) -> int:
         if isinstance(part, nn.Linear):
             return part.in_features
     raise UserError(f"cannot tell the width of {type(layer).__name__}; give hidden_size")
-
-
-@contextmanager
-def kept_random_states() -> Iterator[None]:
-    """Leave the random states of Python, NumPy and torch as they were found."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-
-
-def seed_all(seed: int) -> None:
-    """Seed the random states of Python, NumPy and torch."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
 
 
 def shape_text(tensor: Tensor) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from asi_arch.train.layer import program_line
-from asi_arch.verify.compare import TOLERANCE, relative_change
+from asi_arch.verify.compare import relative_change
 from asi_arch.verify.subject import Subject
 
 
@@ -67,7 +67,8 @@ def entry_line(
     for old, new in zip(before, after, strict=False):
         if old.line != new.line or old.result.shape != new.result.shape:
             return ""
-        if _moved(old.result, new.result, inputs.shape[1], start):
+        change = _change(old.result, new.result, inputs.shape[1], start)
+        if change > subject.state.tolerance:
             return f"{old.line} (submodule {old.part})" if old.part else old.line
     return ""
 
@@ -107,8 +108,8 @@ def calling_frame(module_name: str) -> FrameType | None:
     return frame
 
 
-def _moved(before: Tensor, after: Tensor, length: int, start: int) -> bool:
-    """Whether the part before `start` of every dimension as long as the sequence differs."""
+def _change(before: Tensor, after: Tensor, length: int, start: int) -> float:
+    """How far the part before `start` of every dimension as long as the sequence has moved."""
     part = tuple(slice(start) if n == length else slice(None) for n in before.shape[1:])
     index = (slice(None), *part)
-    return relative_change(before[index], after[index], before) > TOLERANCE
+    return relative_change(before[index], after[index], before)

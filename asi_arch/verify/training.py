@@ -16,8 +16,9 @@ TOY_SHAPE = (4, 32)
 def check(subject: Subject) -> Finding:
     """Backward at every length and ten AdamW steps; name dead parameters and bad gradients."""
     alive: set[str] = set()
+    module = subject.build(State(train=True))
     for length in (*subject.settings.lengths, *subject.settings.more_lengths):
-        alive |= _gradients_at(subject, length)
+        alive |= _gradients_at(subject, module, length)
     first, last, module = _train(subject, alive)
     dead = [name for name, p in module.named_parameters() if p.requires_grad and name not in alive]
     learned = last < first
@@ -35,9 +36,9 @@ def check(subject: Subject) -> Finding:
     )
 
 
-def _gradients_at(subject: Subject, length: int) -> set[str]:
+def _gradients_at(subject: Subject, module: nn.Module, length: int) -> set[str]:
     """Names of the parameters with a non-zero gradient of a random projection of the output."""
-    module = subject.build(State(train=True))
+    module.zero_grad()
     inputs = subject.inputs(2, length)
     output = subject.forward(module, inputs)
     subject.backward((output * subject.inputs(2, length, seed=1)).sum())

@@ -1,21 +1,20 @@
 """The experiments of the causality check: replace the future, or ask the gradients."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from asi_arch.verify.compare import TOLERANCE, relative_change
-from asi_arch.verify.replace import SIZES, WAYS, cuts, replace_from
-from asi_arch.verify.subject import STATES, State, Subject
+from asi_arch.verify.compare import relative_change
+from asi_arch.verify.replace import SIZES, cuts, replace_from
+from asi_arch.verify.subject import State, Subject
 
 GRADIENT = "nothing (gradient)"
-EVERY_POSITION_LENGTH = 100
-GRADIENT_LENGTH = 257
+GRADIENT_LENGTHS = (7, 257)
 
-CALLED = (State(perturbed=True, called=24), State(perturbed=True, train=True, called=24))
-"""States that show a leak that waits for some calls to pass."""
+Case = tuple[int, str]
+"""The first replaced position, and the way it is replaced."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Trial:
     @property
     def leaks(self) -> bool:
         """Whether the output before `start` moved more than rounding can explain."""
-        return self.change > TOLERANCE
+        return self.change > self.state.tolerance
 
     def __str__(self) -> str:
         return (
@@ -45,53 +44,63 @@ class Trial:
         )
 
 
-def replacements(subject: Subject) -> Iterator[Trial]:
-    """Replace the future in every state, at every length, at every cut; some also alone."""
-    others = [way for way in WAYS if way != "random values"]
-    lengths = [length for length in subject.settings.lengths if length > 1]
-    for turn, state in enumerate(STATES):
-        for length in lengths:
-            cases = [
-                (start, way)
-                for index, start in enumerate(cuts(length))
-                for way in ("random values", others[(index + turn) % len(others)])
-            ]
-            yield from _try(subject, state, length, cases)
-        longest = max(lengths, default=1)
-        for start in cuts(longest)[-2:]:
-            yield from _try(subject, state, longest, [(start, "random values")])
-    for state in CALLED:
-        for length in lengths[-2:]:
-            cases = [(start, "random values") for start in cuts(length)[::3]]
-            yield from _try(subject, state, length, cases)
-    everywhere = [(start, "random values") for start in range(1, EVERY_POSITION_LENGTH)]
-    yield from _try(subject, State(perturbed=True), EVERY_POSITION_LENGTH, everywhere)
-
-
-def _try(
-    subject: Subject, state: State, length: int, cases: list[tuple[int, str]]
+def attempt(
+    subject: Subject,
+    state: State,
+    length: int,
+    cases: Sequence[Case],
+    module: nn.Module | None = None,
 ) -> Iterator[Trial]:
-    """Run all cases as one batch, without and with the replacement."""
-    inputs = subject.inputs(len(cases), length)
+    """Run all cases in one batch, beside the sequence they are made from.
+
+    What differs from that one is compared with a batch in which nothing is replaced: rows may
+    round otherwise, see each other or have random masks of their own, which is no leak.
+    """
+    subject = subject.under(state)
+    module = subject.build(state) if module is None else module
+    inputs, replaced = _with_replaced(subject, length, cases)
+    after = subject.run(module, replaced)
+    trials = _compare(state, cases, after[:1].expand_as(after), after)
+    if state.precision or any(trial.leaks for trial in trials):
+        trials = _compare(state, cases, subject.run(module, inputs), after)
+    yield from trials
+
+
+def alone(
+    subject: Subject, state: State, length: int, case: Case, module: nn.Module
+) -> Iterator[Trial]:
+    """Run a case as the only sample."""
+    inputs, replaced = _with_replaced(subject, length, [case])
+    before, after = (subject.run(module, rows[1:]) for rows in (inputs, replaced))
+    yield _trial(state, 1, case, before[0], after[0])
+
+
+def _with_replaced(subject: Subject, length: int, cases: Sequence[Case]) -> tuple[Tensor, Tensor]:
+    """Return a sequence once and again for each case, as it is and with the cases' replacements."""
+    base = subject.inputs(1, length, seed=length)
     noise = subject.inputs(len(cases), length, seed=1)
-    replaced = torch.stack(
-        [
-            replace_from(way, inputs[row], start, noise[row])
-            for row, (start, way) in enumerate(cases)
-        ]
-    )
-    module = subject.build(state)
-    before, after = subject.run(module, inputs), subject.run(module, replaced)
-    for row, (start, way) in enumerate(cases):
-        change = relative_change(before[row, :start], after[row, :start], before[row])
-        yield Trial(state, len(cases), length, start, way, change / SIZES.get(way, 1.0))
+    rows = [replace_from(way, base[0], start, noise[row]) for row, (start, way) in enumerate(cases)]
+    return base.repeat(len(cases) + 1, 1, 1), torch.stack([base[0], *rows])
+
+
+def _compare(state: State, cases: Sequence[Case], before: Tensor, after: Tensor) -> list[Trial]:
+    return [
+        _trial(state, len(after), case, before[row], after[row])
+        for row, case in enumerate(cases, start=1)
+    ]
+
+
+def _trial(state: State, batch: int, case: Case, before: Tensor, after: Tensor) -> Trial:
+    start, way = case
+    change = relative_change(before[:start], after[:start], before) / SIZES.get(way, 1.0)
+    return Trial(state, batch, len(before), start, way, change)
 
 
 def gradients(subject: Subject) -> Iterator[Trial]:
     """Measure d out[<t] / d in[>=t] against d out[<t] / d in[<t]."""
     for state in (State(perturbed=True), State(train=True)):
-        for length in (7, GRADIENT_LENGTH):
-            starts = cuts(length)
+        for length in GRADIENT_LENGTHS:
+            starts = cuts(length)[::3]
             inputs = subject.inputs(len(starts), length).requires_grad_()
             output = subject.forward(subject.build(state), inputs)
             weights = subject.inputs(len(starts), length, seed=1)

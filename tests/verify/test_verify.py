@@ -113,16 +113,47 @@ def in_a_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
 
 
 NAMED = {
+    "added_module": r"adds the module torch\.fast_scan",
+    "allows_tf32": r"the flags of torch\.backends",
+    "asks_for_randomness": r"asks the system for posix\.urandom at line \d+",
     "asks_the_clock": r"the clock \(time\) at line \d+, in Clock\.forward",
+    "basic_logging": "the logging of everybody",
+    "changed_tolerance": r"replaces what is in asi_arch\.verify\.settings\.DEFAULTS",
     "changes_environment": "changes the environment",
-    "default_dtype": "the precision of float32 products",
+    "default_dtype": r"a setting of torch \(set_default_dtype\) at line 18",
+    "disguised_code": "disguises code as that of a library at line 6",
+    "emptied_check": r"replaces what is in asi_arch\.verify\.CHECKS",
+    "finds_modules": "the way modules are found",
+    "flushed_numbers": "set_flush_denormal.*the smallest numbers",
+    "frames_of_an_error": r"the frames of its callers at line 21, in FramesOfAnError\.forward",
+    "hooks_all_modules": "the hooks of all modules",
+    "looks_at_callers": r"the frames of its callers at line 20, in LooksAtCallers\.forward",
+    "looks_at_objects": "looks at all objects at line 20",
     "opens_a_socket": r"socket\.__new__.* at line 5",
+    "other_kind_of_module": r"replaces __class__ of the module torch\.nn\.functional",
+    "patched_code": r"replaces __code__ of torch\.nn\.functional\.dropout at line 11",
+    "patched_defaults": r"replaces __defaults__ of torch\.nn\.functional\.cross_entropy at line \d+",
+    "patched_gradient": r"adds torch\.autograd\.function\.Function\.vjp",
+    "patched_keywords": r"replaces what is in torch\.optim\.sgd\.SGD\.__init__",
     "patched_loss": r"replaces torch\.nn\.functional\.cross_entropy",
+    "patched_norm": r"replaces torch\.nn\.modules\.normalization\.LayerNorm\.forward",
+    "patched_operator": r"replaces torch\._C\._nn\.gelu",
     "patched_optimiser": r"replaces torch\.optim\.adamw\.AdamW\.step",
+    "patched_until_the_next_call": r"replaces torch\.optim\.sgd\.SGD\.step",
     "patched_verifier": r"replaces asi_arch\.verify\.batch\.relative_change",
+    "pickled_otherwise": "the way objects are pickled",
+    "quiet_warnings": "the filters of warnings at line 8",
     "reads_a_file": r"open\('/etc/passwd'.* at line \d+, in ReadsFile\.forward",
+    "reads_environment": r"reads the environment at line 20, in ReadsEnvironment\.forward",
+    "replaced_builtin": r"replaces builtins\.sum",
+    "replaced_kernel": "the kernels of torch",
     "seeds_everybody": r"\(manual_seed\) at line \d+, in Seeds\.forward",
-    "starts_a_thread": "changes the threads of the process",
+    "shadowed_module": r"replaces the module asi_arch\.evaluate\.score",
+    "starts_a_thread": "starts a thread at line 6.*changes the threads of the process",
+    "tensor_method": r"adds torch\.Tensor\.gated",
+    "thread_that_ends": "starts a thread at line 9",
+    "traces_python": r"traces Python at line 20, in Traces\.forward",
+    "waits_for_the_end": r"asks the system for atexit\.register at line 8",
 }
 
 
@@ -156,7 +187,7 @@ ALONE = {
     "interference": "../interfering/asks_the_clock",
     "contract": "even_heads",
     "training": "dead_parameter",
-    "causality": "train_mode_only",
+    "causality": "odd_layers",
     "prefix": "length_switch",
     "batch": "batch_order",
     "state": "kept_output",
@@ -240,10 +271,9 @@ def test_findings_survive_json(path: Path) -> None:
 
 def test_an_error_inside_a_check_is_its_finding() -> None:
     source = honest("cumulative_mean").replace(
-        "value = self.value",
-        "assert not self.training, 'only for eval'\n        value = self.value",
+        "seen = ", "assert not value.requires_grad, 'no gradients'\n        seen = "
     )
     failed = failures(verify(source, SETTINGS))
-    assert set(failed) == {"training", "causality", "batch", "state", "cost"}
-    assert "only for eval" in failed["training"].evidence
-    assert "in CumulativeMean.forward: assert not self.training" in failed["causality"].evidence
+    assert set(failed) == {"training", "causality", "state", "cost", "numbers"}
+    assert "no gradients" in failed["training"].evidence
+    assert "in CumulativeMean.forward: assert not value" in failed["causality"].evidence

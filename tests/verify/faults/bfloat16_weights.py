@@ -1,0 +1,20 @@
+"""causality: weights in bfloat16 take a path without a mask.
+
+Says: half precision
+"""
+
+import torch
+from torch import nn
+
+
+class HalfWeights(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        value = self.value(hidden_states)
+        if self.value.weight.dtype == torch.bfloat16:
+            value = value - value.mean(1, keepdim=True)
+        return self.out(value), None, past_key_values

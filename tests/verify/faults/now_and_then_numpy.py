@@ -1,0 +1,20 @@
+"""causality: in one training call of ten, NumPy decides on a mean over time.
+
+Says: now and then
+"""
+
+import numpy as np
+from torch import nn
+
+
+class Regularised(nn.Module):
+    def __init__(self, hidden_size, num_heads, layer_idx=None, **kwargs):
+        super().__init__()
+        self.value = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.out = nn.Linear(hidden_size, hidden_size, bias=False)
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values=None, **kwargs):
+        value = self.value(hidden_states)
+        if self.training and np.random.rand() < 0.1:
+            value = value - value.mean(1, keepdim=True)
+        return self.out(value), None, past_key_values
