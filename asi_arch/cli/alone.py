@@ -49,13 +49,14 @@ def read_program(path: Path) -> str:
 async def temporary_runner(sandbox: SandboxMode = "auto") -> "AsyncIterator[LocalRunner]":
     """Give a runner whose folders are gone afterwards."""
     from asi_arch.jobs import LocalRunner
+    from asi_arch.jobs.folders import remove
 
-    with tempfile.TemporaryDirectory(prefix="asi-arch-", ignore_cleanup_errors=True) as folder:
-        runner = LocalRunner(Path(folder), sandbox)
-        try:
-            yield runner
-        finally:
-            await runner.close()
+    runner = LocalRunner(Path(tempfile.mkdtemp(prefix="asi-arch-")), sandbox)
+    try:
+        yield runner
+    finally:
+        await runner.close()
+        remove(runner.root)
 
 
 async def verify_alone(

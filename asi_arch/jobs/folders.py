@@ -1,7 +1,9 @@
-"""How much a job has written: many small files fill a disk as well as a large one."""
+"""What a job has written: how much it is, and how to be rid of it."""
 
 import os
+import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from asi_arch.jobs.nameless import nameless_bytes
@@ -13,25 +15,37 @@ def broken_by_files(folder: Path, limits: Limits, pids: Iterable[int]) -> str | 
     size = nameless_bytes(pids, folder, limits.file_bytes)
     if size > limits.folder_bytes:
         return "bytes written"
-    for count, entry in enumerate(_entries(folder), start=1):
-        size += _bytes_of(entry)
-        if count > limits.files:
-            return "files"
-        if size > limits.folder_bytes:
-            return "bytes written"
+    try:
+        for count, entry in enumerate(_entries(folder), start=1):
+            size += _bytes_of(entry)
+            if count > limits.files:
+                return "files"
+            if size > limits.folder_bytes:
+                return "bytes written"
+    except OSError:
+        return "files"  # what cannot be counted is too much
     return "log" if _log_bytes(folder) > limits.log_bytes else None
 
 
+def remove(folder: Path) -> None:
+    """Remove a folder, however deep and locked generated code has left it."""
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        subprocess.run([*command, "--", folder], capture_output=True, check=False)
+
+
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield what lies in a folder and below it; what vanishes meanwhile is left out."""
-    try:
-        with os.scandir(folder) as entries:
+    """Yield what lies in a folder and below it; what vanishes meanwhile is left out.
+
+    Raises:
+        OSError: a folder cannot be read: it is locked, or its path is too long.
+    """
+    waiting = [str(folder)]
+    while waiting:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 yield entry
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _entries(Path(entry.path))
-    except OSError:
-        return
+                    waiting.append(entry.path)
 
 
 def _bytes_of(entry: os.DirEntry[str]) -> int:
@@ -42,7 +56,9 @@ def _bytes_of(entry: os.DirEntry[str]) -> int:
 
 
 def _log_bytes(folder: Path) -> int:
-    try:
-        return (folder / "log.txt").lstat().st_size
-    except OSError:
-        return 0
+    """Return the length of what a job says as it goes on: to people, and about its training."""
+    size = 0
+    for name in ("log.txt", "metrics.jsonl"):
+        with suppress(OSError):
+            size += (folder / name).lstat().st_size
+    return size

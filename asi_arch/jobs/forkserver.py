@@ -5,10 +5,10 @@ runs in the children only. Commands come on standard input, one job folder a lin
 JSON line goes to standard output when it has ended and every process it started is gone. When
 standard input closes (the campaign has ended, or was killed), everything is killed.
 
-Limits: wall clock, resident memory of all processes of the job, number of processes, open files,
-bytes and files in its folder, bytes of open files without a name, bytes of its log, address space.
-A process that leaves the session of its job still counts as the job's; when its parent ends, this
-process adopts it and kills it.
+Limits: wall clock, resident memory of all processes of the job, number of processes and threads,
+open files, bytes and files in its folder, bytes of open files without a name and of sockets, bytes
+of its log, address space. A process that leaves the session of its job still counts as the job's;
+when its parent ends, this process adopts it and kills it.
 """
 
 import errno
@@ -47,6 +47,7 @@ from asi_arch.records import Job, Limits, Protections
 _POLL_SECONDS = 0.5
 _CLEARING_ROUNDS = 100
 _MOST_FILES = 4096
+_THREADS_EACH = 16
 _PRELOADED = (
     "asi_arch.evaluate.hidden",
     "asi_arch.evaluate.probe",
@@ -256,7 +257,7 @@ class Server:
                 child.broken_limit = "timeout"
             elif sum(process.memory_bytes for process in group) > _memory_limit(child, group):
                 child.broken_limit = "memory"
-            elif len(group) > child.limits.processes:
+            elif max(len(group), _threads(group)) > child.limits.processes:
                 child.broken_limit = "processes"
             else:
                 pids = [process.pid for process in group]
@@ -274,6 +275,11 @@ def _memory_limit(child: Child, group: list[Process]) -> int:
     _, resident, of_files, *_ = map(int, Path("/proc/self/statm").read_text().split())
     inherited = (resident - of_files) * resource.getpagesize()
     return child.limits.memory_bytes + inherited * len(group)
+
+
+def _threads(group: list[Process]) -> int:
+    """Return as how many processes the threads of a job count."""
+    return sum(process.threads for process in group) // _THREADS_EACH
 
 
 def _kill_group(child: Child) -> None:

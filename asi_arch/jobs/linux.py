@@ -102,6 +102,7 @@ class Process:
     parent: int
     session: int
     memory_bytes: int
+    threads: int
 
 
 def processes() -> list[Process]:
@@ -127,4 +128,5 @@ def _read_process(entry: Path) -> Process | None:
         return None
     if fields[0] in "ZX":
         return None
-    return Process(int(entry.name), int(fields[1]), int(fields[3]), int(fields[21]) * _PAGE)
+    parent, session, threads, pages = (int(fields[at]) for at in (1, 3, 17, 21))
+    return Process(int(entry.name), parent, session, pages * _PAGE, threads)

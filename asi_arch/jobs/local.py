@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from asi_arch.errors import AsiArchError, UserError
+from asi_arch.jobs.folders import remove
 from asi_arch.jobs.paths import JobPaths, brief, write_whole
 from asi_arch.jobs.sandbox import require, wrapped
 from asi_arch.jobs.values import flaw
@@ -78,7 +79,7 @@ class LocalRunner:
                 raise _disk_full(self.root) from error
             raise
         if result.error is not None and result.error.kind == "disk":
-            shutil.rmtree(self.folder(job.name), ignore_errors=True)
+            remove(self.folder(job.name))
             JobPaths(self.folder(job.name)).result.unlink(missing_ok=True)
             raise _disk_full(self.root)
         return result
@@ -203,8 +204,7 @@ def _lay_out(paths: JobPaths, job: Job) -> str:
     """Make the folder afresh, whatever generated code has left in its place; return its token."""
     paths.result.unlink(missing_ok=True)
     if paths.folder.is_dir() and not paths.folder.is_symlink():
-        paths.folder.chmod(0o755)
-        shutil.rmtree(paths.folder, ignore_errors=True)
+        remove(paths.folder)
     else:
         paths.folder.unlink(missing_ok=True)
     for folder in (paths.folder, *map(Path, job.writes)):

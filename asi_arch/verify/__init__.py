@@ -71,7 +71,9 @@ def verify(source: str, settings: VerifySettings = DEFAULTS) -> list[Finding]:
                 layer = load_layer(source)
         except ContractError as error:
             return [_failure("contract", error)]
-        return _findings(Subject(layer, settings, effects, source), wanted)
+        with watch(calls=False) as later:
+            found = _findings(Subject(layer, settings, effects, source), wanted)
+        return [interference.finding(later)] if later else found
 
 
 def assert_honest(

@@ -1,5 +1,8 @@
 """Does the program keep its hands off everything outside itself?"""
 
+import ast
+from collections.abc import Iterator, Sequence
+
 import torch
 
 from asi_arch.records import Finding
@@ -26,7 +29,12 @@ def check(subject: Subject) -> Finding:
     except Exception:
         if not seen:
             raise  # else it is the program that has broken what the step needs
-    effects = list(dict.fromkeys([*subject.effects, *seen]))
+    return finding([*subject.effects, *_imports(subject.source), *seen])
+
+
+def finding(seen: Sequence[str]) -> Finding:
+    """Return what is to be said about what was seen."""
+    effects = list(dict.fromkeys(seen))
     return Finding(
         check="interference",
         passed=not effects,
@@ -34,6 +42,16 @@ def check(subject: Subject) -> Finding:
         evidence="; ".join(f"the program {effect}" for effect in effects[:SHOWN]),
         hint=HINT if effects else "",
     )
+
+
+def _imports(source: str) -> Iterator[str]:
+    """Yield what a program imports of ours: it may lean on torch, einops, triton and fla only."""
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            if name.partition(".")[0] == "asi_arch":
+                yield f"imports {name}"
 
 
 def _take_a_step(subject: Subject) -> None:

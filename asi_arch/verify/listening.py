@@ -63,15 +63,15 @@ _filters: list[Any] = []
 
 
 @contextmanager
-def listening(seen: list[str]) -> Iterator[None]:
-    """Add to `seen` what the program asks for, until the context ends."""
+def listening(seen: list[str], calls: bool) -> Iterator[None]:
+    """Add to `seen` what the program asks for, until the context ends; without `calls`, events."""
     if not _audited:
         sys.addaudithook(_on_event)
         _audited.append(True)
     _notes.append(seen)
     _filters.append(warnings.filters)
     before = sys.getprofile()
-    sys.setprofile(_on_call)
+    sys.setprofile(_on_call if calls else None)
     try:
         yield
     finally:

@@ -16,11 +16,14 @@ _WATCHED = (
     *("torch.nn.init", "torch.nn.parameter", "torch.nn.utils", "torch.nn.utils.clip_grad"),
     *("torch.optim", "torch.optim.lr_scheduler", "torch.overrides", "torch.random"),
     *("torch.serialization", "torch.special", "torch.amp.autocast_mode", "torch.utils.checkpoint"),
-    *("torch.utils.hooks", "numpy", "numpy.random", "einops", "safetensors", "safetensors.torch"),
+    *("torch.utils.hooks", "torch.utils._foreach_utils", "torch._utils", "torch.storage"),
+    *("numpy", "numpy.random", "numpy.lib._format_impl", "numpy.lib._npyio_impl", "einops"),
+    *("safetensors", "safetensors.torch", "pydantic", "pydantic.main", "asi_arch"),
     *("builtins", "sys", "math", "operator", "itertools", "functools", "collections", "copy"),
-    *("os", "posix", "posixpath", "pathlib", "io", "shutil", "tempfile", "threading", "time"),
-    *("random", "json", "hashlib", "hmac", "inspect", "linecache", "traceback", "warnings"),
-    *("contextlib", "dataclasses", "importlib", "pickle", "struct", "weakref", "gc"),
+    *("os", "posix", "posixpath", "pathlib", "io", "_io", "shutil", "tempfile", "threading"),
+    *("random", "json", "json.decoder", "json.encoder", "hashlib", "hmac", "inspect", "time"),
+    *("linecache", "traceback", "warnings", "contextlib", "dataclasses", "importlib", "enum"),
+    *("pickle", "struct", "weakref", "gc", "typing", "types", "re", "ast", "logging", "abc"),
 )
 _WATCHED_BELOW = ("asi_arch.", "torch.nn.modules.", "torch.optim.", "torch.backends.")
 _ROOTS = (*{name.partition(".")[0] for name in _WATCHED}, "asi_arch", "fla")
@@ -33,7 +36,6 @@ _OWN = tuple(f"asi_arch.verify.{name}" for name in ("watch", "listening", "surro
 """Their lists change while they watch."""
 
 _INNER = (_OURS, "torch.nn.", "torch.optim.", "torch.autograd", "torch._tensor")
-
 
 _TENSOR_TYPES = type(torch.FloatTensor)
 """The kind of what `torch.FloatTensor` and its like are: many, and old."""
@@ -77,6 +79,7 @@ _last: list[Surroundings] = []
 def _look_anew() -> Surroundings:
     modules = _modules()
     watched = {name: vars(module) for name, module in modules.items() if _is_watched(name)}
+    watched["torch.ops.aten"] = vars(torch.ops.aten)
     spaces = [Space(name, False, names, names.copy()) for name, names in watched.items()]
     spaces += [Space(_name(c), True, vars(c), vars(c).copy()) for c in _classes(spaces)]
     return Surroundings(modules, spaces, list(_tables(spaces)))

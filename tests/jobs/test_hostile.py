@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from asi_arch.jobs import LocalRunner
+from asi_arch.jobs.folders import remove
 from asi_arch.records import Job, JobResult, Limits
 from tests.programs import PLAIN, at_import
 from tests.watching import eventually, working_in
@@ -189,6 +190,39 @@ def test_many_files_are_too_many(bench: Bench) -> None:
         files=200,
     )
     assert result.error is not None and "limit of files" in result.error.message
+
+
+@pytest.mark.parametrize(("name", "depth"), [("d", 1500), ("d" * 200, 40)])
+def test_nothing_hides_in_the_depth(bench: Bench, name: str, depth: int) -> None:
+    result = bench.attack(
+        f"deep-{depth}",
+        f"for _ in range({depth}): os.mkdir({name!r}); os.chdir({name!r})",
+        "time.sleep(30)",
+    )
+    assert result.error is not None and "limit of files" in result.error.message
+    remove(bench.root / f"deep-{depth}")
+    assert not (bench.root / f"deep-{depth}").exists()
+    assert bench.is_usable()
+
+
+def test_threads_are_counted(bench: Bench) -> None:
+    result = bench.attack(
+        "threads",
+        "import threading; threading.stack_size(2**15); forever = threading.Event().wait",
+        "for _ in range(2000): threading.Thread(target=forever, daemon=True).start()",
+        "time.sleep(30)",
+    )
+    assert result.error is not None and "limit of processes" in result.error.message
+
+
+def test_sockets_are_counted(bench: Bench) -> None:
+    result = bench.attack(
+        "sockets",
+        "import socket; kept = [socket.socketpair() for _ in range(400)]",
+        "time.sleep(30)",
+        folder_bytes=2**28,
+    )
+    assert result.error is not None and "bytes written" in result.error.message
 
 
 def test_a_disk_is_not_filled(bench: Bench) -> None:
@@ -382,5 +416,5 @@ def test_a_trap_in_place_of_the_claim_does_not_hold_us(bench: Bench, plant: str)
 
 def test_the_line_to_the_campaign_is_not_inherited(bench: Bench) -> None:
     line = 'for fd in range(3, 200):\n    try: os.write(fd, b\'{"folder": "x", "code": 0}\\n\')\n    except OSError: pass'
-    assert passed(bench.attack("descriptors", *line.splitlines()))
+    assert "posix.write" in said(bench.attack("descriptors", *line.splitlines()))
     assert bench.is_usable()
