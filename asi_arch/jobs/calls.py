@@ -10,6 +10,7 @@ _PROCESSES: Final[dict[str, Numbers]] = {
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "kcmp": (312, 272),
+    "fork": (57, None),
     "pidfd_getfd": (438, 438),
     "process_madvise": (440, 440),
     "process_mrelease": (448, 448),
@@ -119,11 +120,12 @@ _MESSAGES: Final[dict[str, Numbers]] = {
 REFUSED = _PROCESSES | _MOUNTS | _MACHINE | _FILES | _MESSAGES
 
 REFUSED_WITHOUT_GPU: Final[dict[str, Numbers]] = {
+    "vfork": (58, None),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "sched_setaffinity": (203, 122),
 }
-"""The driver of a GPU may need them."""
+"""The driver of a GPU, or the compiler for it, may need them."""
 
 SPECIAL: Final[dict[str, Numbers]] = {
     "socket": (41, 198),

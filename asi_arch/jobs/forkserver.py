@@ -48,6 +48,9 @@ _POLL_SECONDS = 0.5
 _CLEARING_ROUNDS = 100
 _MOST_FILES = 4096
 _THREADS_EACH = 16
+_NICENESS = 5
+"""Jobs give way to the process that watches them."""
+
 _PRELOADED = (
     "asi_arch.evaluate.hidden",
     "asi_arch.evaluate.probe",
@@ -140,6 +143,7 @@ def _work(folder: Path, job: Job) -> int:
     import torch
 
     try:
+        os.nice(_NICENESS)
         _redirect(folder)
         gpu = torch.cuda.is_available()
         _limit(job.limits, gpu)

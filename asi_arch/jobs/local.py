@@ -20,7 +20,16 @@ from asi_arch.jobs.worker import DISK_FULL
 from asi_arch.records import Job, JobError, JobResult, MetricPoint, Protections, SandboxMode
 
 _ALLOWED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+_SETTLED = {
+    "OMP_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "TORCHDYNAMO_DISABLE": "0" if any(Path("/dev").glob("nvidia[0-9]*")) else "1",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+}
+"""One thread a process, always; compilers are processes, which jobs without a GPU cannot start."""
+
 _PROGRESS_SECONDS = 0.25
+SERVER = ("-m", "asi_arch.jobs.forkserver")
 _ROOM_BYTES = 2**20
 
 
@@ -147,7 +156,7 @@ class LocalRunner:
             await self._reader  # it tells those who still wait for the server before
         self.root.mkdir(parents=True, exist_ok=True)
         log = self.root / "forkserver.log"
-        command = [sys.executable, "-P", "-m", "asi_arch.jobs.forkserver"]
+        command = [sys.executable, "-P", *SERVER]
         with log.open("ab") as errors:
             self._server = await asyncio.create_subprocess_exec(
                 *(wrapped(command, self.root) if self.bubblewrap else command),
@@ -186,10 +195,9 @@ def _disk_full(folder: Path) -> UserError:
 
 
 def _environment() -> dict[str, str]:
-    """Return the little of our environment that jobs may see; one thread a process, always."""
+    """Return the little of our environment that jobs may see, and what we settle for them."""
     allowed = {name: os.environ[name] for name in _ALLOWED_ENVIRONMENT if name in os.environ}
-    source = str(Path(__file__).parents[2])
-    return {**allowed, "OMP_NUM_THREADS": "1", "PYTHONPATH": source, "PYTHONHASHSEED": "0"}
+    return {**allowed, **_SETTLED, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def _finished(paths: JobPaths, job: Job) -> JobResult | None:

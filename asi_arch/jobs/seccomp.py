@@ -1,8 +1,10 @@
 """Seccomp: a process gives up system calls that no layer needs, for itself and all it starts.
 
-Covers tracing, limits and memory of other processes, mounts, namespaces, kernel modules, keys, BPF,
-asynchronous rings, owners and modes of files, queues and memory that outlive a process, memory that
-no limit sees, and every connection: sockets are there in pairs only. Files are Landlock's.
+Covers new processes (a fork bomb outruns whoever counts; threads are allowed, and with a GPU the
+compilers that Triton starts), tracing, limits and memory of other processes, mounts, namespaces,
+kernel modules, keys, BPF, asynchronous rings, owners and modes of files, queues and memory that
+outlive a process, memory that no limit sees, and every connection: sockets are there in pairs only.
+Files are Landlock's.
 """
 
 import ctypes
@@ -14,7 +16,7 @@ from asi_arch.jobs.calls import REFUSED, REFUSED_WITHOUT_GPU, SPECIAL, Numbers
 from asi_arch.jobs.linux import prctl
 
 _SET_SECCOMP, _FILTER = 22, 2
-_LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _FAIL = 0x7FFF0000, 0x00050000
 _REFUSE = _FAIL | errno.EPERM
 _NUMBER_AT, _MACHINE_AT, _ARGUMENTS_AT = 0, 4, 16
@@ -22,6 +24,8 @@ _OTHER_NUMBERING = 0x40000000
 _ALL_BITS = 0xFFFFFFFF
 
 _AF_UNIX = 1
+_THREAD = 0x10000
+_OTHER_PROGRAM = 0x4000
 _NEW_USER_NAMESPACE = 0x10000000
 _SET_DUMPABLE = 4
 _SHARED_WITHOUT_FILE = 0x21
@@ -89,7 +93,7 @@ def _special_answers(gpu: bool) -> dict[str, list[bytes]]:
         "sendto": _unless_null(4),
         "prlimit64": _unless_null(2),
         "prctl": _if_equal(0, _SET_DUMPABLE),
-        "clone": _if_equal(0, _NEW_USER_NAMESPACE, bits=_NEW_USER_NAMESPACE),
+        "clone": _if_clone(_THREAD | _OTHER_PROGRAM if gpu else _THREAD),
         # Old programs fall back from clone3, whose flags cannot be seen here, to clone.
         "clone3": [_line(_RETURN, _FAIL | errno.ENOSYS)],
         "mmap": [_line(_RETURN, _ALLOW)]
@@ -107,6 +111,17 @@ def _if_equal(
         _line(_EQUAL, value, jump_false=1),
         _line(_RETURN, then),
         _line(_RETURN, otherwise),
+    ]
+
+
+def _if_clone(kinds: int) -> list[bytes]:
+    """Allow what has one of the flags in `kinds`, and no user namespace of its own."""
+    return [
+        _line(_LOAD, _ARGUMENTS_AT),
+        _line(_ANY_BIT, _NEW_USER_NAMESPACE, jump_true=1),
+        _line(_ANY_BIT, kinds, jump_true=1),
+        _line(_RETURN, _REFUSE),
+        _line(_RETURN, _ALLOW),
     ]
 
 

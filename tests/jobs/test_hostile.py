@@ -137,12 +137,21 @@ def test_killing_hits_nobody_else(bench: Bench, target: str) -> None:
     assert passed(other)
 
 
-def test_a_fork_bomb_ends_fast(bench: Bench) -> None:
-    started = time.monotonic()
-    result = bench.attack("bomb", "while True:", "    os.fork()")
-    assert result.error is not None and "limit of" in result.error.message
-    assert time.monotonic() - started < 30
-    assert eventually(lambda: working_in(bench.root / "bomb") == [])
+@pytest.mark.needs("calls")
+@pytest.mark.parametrize(
+    "more",
+    [
+        "os.fork()",
+        "ctypes.CDLL(None).fork()",
+        "subprocess.Popen([sys.executable, '-c', 'while True: pass'])",
+        "os.posix_spawn('/bin/sleep', ['sleep', '60'], {})",
+    ],
+)
+def test_a_fork_bomb_does_not_start(bench: Bench, more: str) -> None:
+    lines = (f"    if {more} == -1: raise PermissionError", "    assert False")
+    result = bench.attack("bomb", "import ctypes, subprocess", "while True:", *lines)
+    assert "PermissionError" in said(result)
+    assert working_in(bench.root / "bomb") == []
     assert bench.is_usable()
 
 
@@ -150,15 +159,12 @@ def test_a_memory_bomb_is_stopped(bench: Bench) -> None:
     result = bench.attack(
         "memory",
         "hoard = []",
-        "for _ in range(8):",
-        "    if os.fork() == 0:",
-        "        try:",
-        "            while True: hoard.append(b'x' * 2**24)",
-        "        except MemoryError: time.sleep(60)",
-        "time.sleep(60)",
-        memory_bytes=2**30,
+        "while True:",
+        "    try: hoard.append(b'x' * 2**24)",
+        "    except MemoryError: hoard.append(bytearray(2**20))",
+        memory_bytes=2**29,
     )
-    assert result.error is not None and result.error.kind == "memory"
+    assert not passed(result) and "memory" in said(result).lower()
     assert bench.is_usable()
 
 
@@ -248,7 +254,6 @@ def test_a_single_file_is_not_endless(bench: Bench) -> None:
     [
         "os.unlink(name)",
         "import mmap; kept.append(mmap.mmap(file.fileno(), 4096)); os.unlink(name); file.close()",
-        "os.unlink(name); os.fork() or time.sleep(60)",
     ],
 )
 def test_what_has_no_name_counts_too(bench: Bench, hide: str) -> None:
@@ -269,7 +274,7 @@ def test_what_has_no_name_counts_too(bench: Bench, hide: str) -> None:
 def test_a_huge_log_is_cut_off(bench: Bench) -> None:
     started = time.monotonic()
     result = bench.attack("log", "while True: print('x' * 65536, flush=True)", log_bytes=2**24)
-    assert result.error is not None and "limit of log" in result.error.message
+    assert "limit of log" in said(result) or "File too large" in said(result)
     assert time.monotonic() - started < 20
 
 
@@ -381,8 +386,7 @@ def test_dangerous_calls_are_refused(bench: Bench) -> None:
         "import ctypes; libc = ctypes.CDLL(None, use_errno=True)",
         "made = []",
         f"for call in {CALLS!r}:",
-        "    if os.fork() == 0: os._exit(eval(call) != -1 or ctypes.get_errno() not in (1, 2))",
-        "    if os.wait()[1]: made.append(call)",
+        "    if eval(call) != -1 or ctypes.get_errno() not in (1, 2): made.append(call)",
         "raise ValueError(f'not refused: {made}')",
     )
     assert "not refused: []" in said(result)

@@ -30,8 +30,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runner(root: Path) -> LocalRunner:
-    return LocalRunner(root)
+def runner(root: Path) -> Iterator[LocalRunner]:
+    """A runner whose jobs may start processes: what the kernel refuses, nobody need clear away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asi_arch.jobs.local.SERVER", (str(ROOT / "tests" / "unfiltered.py"),))
+        yield LocalRunner(root)
 
 
 @pytest.fixture(scope="module")
