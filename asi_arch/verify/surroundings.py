@@ -26,7 +26,7 @@ _WATCHED = (
     *("pickle", "struct", "weakref", "gc", "typing", "types", "re", "ast", "logging", "abc"),
 )
 _WATCHED_BELOW = ("asi_arch.", "torch.nn.modules.", "torch.optim.", "torch.backends.")
-_ROOTS = (*{name.partition(".")[0] for name in _WATCHED}, "asi_arch", "fla")
+_ROOTS = {name.partition(".")[0] for name in _WATCHED} | {"fla"}
 
 _OURS = "asi_arch"
 _CLOSED = ("builtins", _OURS)
@@ -104,7 +104,7 @@ def _same(first: Iterable[Any], second: Iterable[Any]) -> bool:
 
 
 def _modules() -> dict[str, ModuleType]:
-    return {name: m for name, m in sys.modules.items() if name.startswith(_ROOTS)}
+    return {name: m for name, m in sys.modules.items() if name.partition(".")[0] in _ROOTS}
 
 
 def _is_watched(name: str) -> bool:

@@ -1,8 +1,9 @@
 """Watch what a program does to the process it runs in.
 
 Sees what passes through Python: replaced code, changed settings, audited events and calls of the
-program's own lines. What is put back is seen only where the putting or the looking lies between,
-see `look`. Machine code that a program brings along is not seen here; the sandbox holds it.
+program's own lines. What a call replaces and puts back itself is not seen, unless it is the inside
+of a function; `look` sees what is put back later. Machine code that a program brings along, and
+what it does to this watch itself, are not seen here: the sandbox and the audit are for that.
 """
 
 from collections.abc import Iterator

@@ -141,6 +141,7 @@ NAMED = {
     "patched_optimiser": r"replaces torch\.optim\.adamw\.AdamW\.step",
     "patched_until_the_next_call": r"replaces torch\.optim\.sgd\.SGD\.step",
     "patched_verifier": r"replaces asi_arch\.verify\.batch\.relative_change",
+    "patched_when_long": r"replaces torch\.nn\.functional\.dropout",
     "pickled_otherwise": "the way objects are pickled",
     "quiet_warnings": "the filters of warnings at line 8",
     "reads_a_file": r"open\('/etc/passwd'.* at line \d+, in ReadsFile\.forward",
