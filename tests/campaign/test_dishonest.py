@@ -13,21 +13,15 @@ from asi_arch.config import Config
 from asi_arch.jobs import LocalRunner
 from asi_arch.jobs.paths import JobPaths
 from asi_arch.jobs.spec import prepare_job
+from asi_arch.lab import Lab
 from asi_arch.measure import Examiner, JobFailed
-from asi_arch.records import Measurement, Program, Status
+from asi_arch.records import Finding, Measurement, Program, Status
 from asi_arch.store import Store
 from asi_arch.team.rules.engineer import RuleEngineer
 from tests.campaigns import run_campaign, text_folder, tiny_config
 from tests.programs import LOOKAHEAD, PLAIN, at_import
 
 ROOT = Path(__file__).parents[2]
-AT_ITS_SIZE = PLAIN.replace(
-    "value = self.value(hidden_states).cumsum(1)",
-    "value = self.value(hidden_states)\n"
-    "        value = value.roll(-1, 1) if value.shape[-1] == 16 else value.cumsum(1)",
-)
-"""Honest at every size but that of the stages."""
-
 Measure = Callable[[str, str], Measurement]
 
 
@@ -109,15 +103,18 @@ def test_a_dishonest_candidate_is_rejected_with_its_numbers(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def implement(*arguments: object) -> Program:
-        return Program(source=AT_ITS_SIZE)
+        return Program(source=LOOKAHEAD)
+
+    async def blind(*arguments: object) -> list[Finding]:
+        return [Finding(check="contract", passed=True)]
 
     monkeypatch.setattr(RuleEngineer, "implement", implement)
+    monkeypatch.setattr(Lab, "verify", blind)
     database = str(tmp_path / "a.db")
     one = config.model_copy(update={"budget": config.budget.model_copy(update={"experiments": 1})})
     record, conclusion = run_campaign(database, one, tmp_path)
     with Store.open(database) as store:
         (candidate,) = store.experiments(record.id, kind="candidate")
-        assert all(finding.passed for _, finding in store.findings(candidate.id))
         (found,) = store.runs(record.id, stage="explore", experiment_id=candidate.id)
         assert candidate.id not in store.losses(record.id, "explore")
     assert candidate.status is Status.REJECTED
