@@ -168,6 +168,8 @@ def _on_c_call(frame: FrameType, function: Any) -> None:
         _note_line(f"looks at the clock ({name})", frame, _TIMED)
     elif name in _SEEDS and _belongs_to_all(function.__self__):
         _note_line(f"sets the state of a random generator ({name})", frame)
+    elif name == "urandom":
+        _note_line("draws random numbers that no seed repeats", frame, _EXCUSED)
     elif name == "start_new_thread":
         _note_line("starts a thread", frame, _EXCUSED)
     elif module in _ASKED and name not in _UNASKED:

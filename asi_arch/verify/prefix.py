@@ -12,7 +12,7 @@ from asi_arch.verify.compare import TOLERANCE, relative_change, rounded
 from asi_arch.verify.subject import State, Subject
 
 STATES = (State(perturbed=True), State(perturbed=True, train=True))
-LONG, LONG_FROM = 1100, 257
+LONG, LONG_FROM = 2048, 257
 """A run of the first length is cut as well where the settings ask for the second."""
 
 

@@ -19,19 +19,24 @@ def cuts(length: int) -> list[int]:
 
 def replace_from(way: str, inputs: Tensor, start: int, noise: Tensor) -> Tensor:
     """Return `inputs` [length, width] with the part from `start` on replaced; noise is alike."""
-    return torch.cat([inputs[:start], WAYS[way](inputs[start:], noise[start:])])
+    return torch.cat([inputs[:start], WAYS[way](inputs[:start], inputs[start:], noise[start:])])
 
 
-def _spike(inputs: Tensor, noise: Tensor) -> Tensor:
-    return torch.cat([noise[:1] * LARGE, inputs[1:]])
+def _spike(past: Tensor, future: Tensor, noise: Tensor) -> Tensor:
+    return torch.cat([noise[:1] * LARGE, future[1:]])
 
 
-WAYS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "random values": lambda inputs, noise: noise,
-    "large values": lambda inputs, noise: noise * LARGE,
-    "zeros": lambda inputs, noise: torch.zeros_like(inputs),
+def _again(past: Tensor, future: Tensor, noise: Tensor) -> Tensor:
+    return past[torch.arange(len(future)) % len(past)]
+
+
+WAYS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "random values": lambda past, future, noise: noise,
+    "large values": lambda past, future, noise: noise * LARGE,
+    "zeros": lambda past, future, noise: torch.zeros_like(future),
     "one spike": _spike,
-    "the same values permuted": lambda inputs, noise: inputs.flip(0) + 0.0,
+    "the same values permuted": lambda past, future, noise: future.flip(0) + 0.0,
+    "the tokens before it": _again,
 }
 """The random one is tried at every cut, the others take turns."""
 

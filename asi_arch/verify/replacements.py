@@ -1,6 +1,7 @@
 """Which futures the causality check replaces: where, in which states, at which sizes."""
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 from asi_arch.train.layer import ContractError
 from asi_arch.verify.replace import WAYS, cuts
@@ -15,8 +16,11 @@ EVERYWHERE = 257
 """Up to this length the future is replaced at every position."""
 
 GROUP = 64
+IN_TRAIN = (1, 2)
+"""Layers of a model that are looked at in train mode, the others in eval mode."""
+
 MANY = 8
-LONG = 1100
+LONG = 2048
 """For settings that ask for EVERYWHERE tokens, the length at which few cuts are tried as well."""
 
 TOKENS = 8192
@@ -45,6 +49,8 @@ def replacements(subject: Subject) -> Iterator[Trial]:
     yield from _otherwise(subject, min(longest, 100))
     if longest >= EVERYWHERE:
         yield from attempt(subject, State(train=True), LONG, _random((128, 600, LONG - 1)))
+        for length in subject.settings.more_lengths:
+            yield from attempt(subject, State(train=True), length, _random(cuts(length)[::3]))
     yield from _by_chance(subject, longest)
 
 
@@ -90,15 +96,16 @@ def _everywhere(subject: Subject, longest: int) -> Iterator[Trial]:
     size = next(iter(subject.settings.other_sizes), None)
     for layer, first in enumerate(range(1, longest, GROUP)):
         last = min(first + GROUP, longest)
-        state = State(perturbed=True, layer=layer, size=size)
+        state = State(perturbed=True, train=layer in IN_TRAIN, layer=layer, size=size)
         yield from _where_possible(subject, state, last, _random(range(first, last)))
 
 
 def _otherwise(subject: Subject, length: int) -> Iterator[Trial]:
     """Try a few cuts at the other sizes and in half precision."""
     cases = _random(cuts(length)[::2])
-    for size in _more_sizes(subject.settings):
-        yield from _where_possible(subject, State(perturbed=True, size=size), length, cases)
+    for size, train in product(_more_sizes(subject.settings), (False, True)):
+        state = State(perturbed=True, train=train, size=size)
+        yield from _where_possible(subject, state, length, cases)
     for precision in (AUTOCAST, BFLOAT16):
         state = State(perturbed=True, train=True, precision=precision)
         yield from _where_possible(subject, state, length, cases)

@@ -3,6 +3,7 @@
 import functools
 import random
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextvars import ContextVar
 from types import FunctionType, GeneratorType, MethodType, SimpleNamespace
@@ -136,8 +137,10 @@ _READERS: dict[type | tuple[type, ...], Callable[[Any], Mapping[Any, Any]]] = {
     },
     functools._lru_cache_wrapper: lambda call: {"size": call.cache_info().currsize},
     torch.Generator: lambda generator: {"state": generator.get_state()},
+    random.SystemRandom: lambda generator: {},
     random.Random: lambda generator: {"state": repr(generator.getstate())},
     np.random.Generator: lambda generator: generator.bit_generator.state,
     np.random.RandomState: lambda generator: generator.get_state(legacy=False),
+    threading.local: vars,
     ContextVar: lambda variable: {"value": variable.get(None)},
 }

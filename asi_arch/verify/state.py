@@ -14,7 +14,7 @@ CALLS = 24
 """So often is a layer called before its output is looked at again."""
 
 BACKWARD_EVERY = 8
-LENGTH = 65
+LENGTH, LONGER = 65, 130
 
 
 def check(subject: Subject) -> Finding:
@@ -35,7 +35,8 @@ def _memory(subject: Subject, state: State) -> Iterator[Problem]:
     """Yield what differs after many calls; a table made or grown on first use does not count."""
     module, inputs = subject.build(state), subject.inputs(2, LENGTH)
     first = subject.run(subject.build(state), inputs)
-    subject.run(module, subject.inputs(2, LENGTH, seed=1))
+    for length in (LONGER, LENGTH):
+        subject.run(module, subject.inputs(2, length, seed=1))
     held = snapshot(module)
     for number in range(1, CALLS):
         _call(subject, module, number)

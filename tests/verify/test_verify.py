@@ -115,7 +115,8 @@ def in_a_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
 NAMED = {
     "added_module": r"adds the module torch\.fast_scan",
     "allows_tf32": r"the flags of torch\.backends",
-    "asks_for_randomness": r"asks the system for posix\.urandom at line \d+",
+    "asks_for_randomness": r"draws random numbers that no seed repeats at line \d+",
+    "system_random": r"draws random numbers that no seed repeats at line \d+",
     "asks_the_clock": r"the clock \(time\) at line \d+, in Clock\.forward",
     "basic_logging": "the logging of everybody",
     "changed_tolerance": r"replaces what is in asi_arch\.verify\.settings\.DEFAULTS",
@@ -166,6 +167,11 @@ def test_interference_is_named_and_the_only_finding(
     assert (finding.check, finding.passed) == ("interference", False)
     assert re.search(NAMED[path.stem], finding.evidence), finding.evidence
     assert finding.hint
+
+
+def test_a_program_may_ask_to_be_compiled(in_a_job: Callable[[str], list[Finding]]) -> None:
+    compiled = honest("token_shift").replace("    def forward", "    @torch.compile\n    def forward")
+    assert failures(in_a_job(compiled)) == {}
 
 
 QUADRATIC = {

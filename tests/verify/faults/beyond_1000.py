@@ -1,6 +1,6 @@
 """causality: sequences of more than 1000 tokens are pooled.
 
-Says: length 1100
+Says: from length 2048 on
 """
 
 from torch import nn

@@ -1,6 +1,6 @@
 """causality: another path for more than 500 tokens.
 
-Says: length 1100
+Says: from length 512 on
 """
 
 from torch import nn
