@@ -170,7 +170,9 @@ def test_interference_is_named_and_the_only_finding(
 
 
 def test_a_program_may_ask_to_be_compiled(in_a_job: Callable[[str], list[Finding]]) -> None:
-    compiled = honest("token_shift").replace("    def forward", "    @torch.compile\n    def forward")
+    compiled = honest("token_shift").replace(
+        "    def forward", "    @torch.compile\n    def forward"
+    )
     assert failures(in_a_job(compiled)) == {}
 
 
