@@ -21,7 +21,8 @@ _CAPTION = (
     "fitness: mean gain over the strongest baseline at explore (same seeds), in units of the "
     f"noise floor; below {WITHIN:g} either way it is within the noise, and the best of many is "
     "lucky too: only confirm, with fresh seeds, decides. explore: held-out loss ± standard error, "
-    "gain: the paired difference, both in nats per token. recall: accuracy of the probe."
+    "gain: the paired difference, both in nats per token. recall, where it fits: accuracy of the "
+    "probe."
 )
 
 
