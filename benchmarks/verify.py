@@ -14,8 +14,8 @@ Measured on one of two cores, the other one busy; median and largest:
     baselines    3     1.05   1.2     4.2  4.2
     designs     12     1.36   2.4     4.4  4.5
 
-The one fault that takes 30 seconds compares all tokens with all in all channels. Shares of an honest
-program: causality 37 %, cost 19 %, contract 14 %, training 6 %, state 5 %, batch 5 %, the others
+The one fault that takes 30 seconds compares all tokens with all in all channels. Shares of honest
+programs: causality 37 %, cost 19 %, contract 14 %, training 6 %, state 5 %, batch 5 %, the others
 15 %.
 """
 
