@@ -105,7 +105,7 @@ KEPT = {
     "files": "jobs read what they need and write their own folder only",
     "network": "closed to jobs",
     "processes": "jobs see and signal none but their own",
-    "calls": "jobs cannot start processes, connect, trace, mount, change owners or modes, share memory",
+    "calls": "jobs cannot start processes, connect, trace, mount, or change owners and modes",
 }
 """What each protection keeps from jobs."""
 
