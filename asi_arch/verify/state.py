@@ -1,10 +1,13 @@
 """Does forward leave something behind, or depend on anything but its input and parameters?"""
 
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
-from torch import nn
+from torch import Tensor, nn
 
 from asi_arch.records import Finding
+from asi_arch.train.layer import ContractError, load_layer
 from asi_arch.verify.chance import drawn
 from asi_arch.verify.compare import TOLERANCE, Problem, relative_change, rounded
 from asi_arch.verify.snapshot import changed, snapshot
@@ -15,6 +18,7 @@ CALLS = 24
 
 BACKWARD_EVERY = 8
 LENGTH, LONGER = 65, 130
+AGAIN = "candidate_again"
 
 
 def check(subject: Subject) -> Finding:
@@ -23,6 +27,7 @@ def check(subject: Subject) -> Finding:
         *_memory(subject, State(perturbed=True)),
         *_chance(subject),
         *_memory(subject, State(perturbed=True, train=True)),
+        *_first_use(subject),
     ]
     measured: dict[str, float | int | str] = {"calls": CALLS, "problems": len(problems)}
     if not problems:
@@ -56,6 +61,34 @@ def _memory(subject: Subject, state: State) -> Iterator[Problem]:
             f"Keep nothing between calls{names}: a count, a statistic or a copy of the last input "
             "makes a layer depend on what it has seen.",
         )
+
+
+def _first_use(subject: Subject) -> Iterator[Problem]:
+    """Yield whether the program keeps what its very first input was, loaded afresh for each."""
+    try:
+        one, other = (_after_first(subject, seed) for seed in (1, 2))
+    except ContractError:  # not every program can be loaded twice
+        return
+    change = relative_change(one, other)
+    if change > TOLERANCE:
+        yield (
+            f"the output depends on the first input that the program ever saw: it moves by "
+            f"{rounded(change):.2g} of its scale",
+            "Something outside the layer is filled at the first call (a global, a cache, a "
+            "closure): fill it with what does not depend on the input.",
+        )
+
+
+def _after_first(subject: Subject, seed: int) -> Tensor:
+    """Return an output of the program, loaded anew, after another input has come first."""
+    try:
+        layer = load_layer(subject.source, AGAIN) if subject.source else subject.layer
+        afresh = replace(subject, layer=layer)
+        state, inputs = State(perturbed=True), subject.inputs(2, LENGTH)
+        afresh.run(afresh.build(state), afresh.inputs(2, LENGTH, seed=seed))
+        return afresh.run(afresh.build(state), inputs)
+    finally:
+        sys.modules.pop(AGAIN, None)
 
 
 def _call(subject: Subject, module: nn.Module, number: int) -> None:
