@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from asi_arch.records import Finding
-from asi_arch.train.layer import ContractError
+from asi_arch.train.layer import ContractError, candidate_code
 from asi_arch.verify.subject import State, Subject
 from asi_arch.verify.watch import look, watch
 
@@ -26,9 +26,6 @@ def check(subject: Subject) -> Finding:
             _take_a_step(subject)
     except ContractError:
         pass  # other checks say what is wrong with the step; here counts what was seen until then
-    except Exception:
-        if not seen:
-            raise  # else it is the program that has broken what the step needs
     return finding([*subject.effects, *_imports(subject.source), *seen])
 
 
@@ -61,5 +58,6 @@ def _take_a_step(subject: Subject) -> None:
     look()
     subject.backward(output.sum())
     look()
-    torch.optim.SGD(module.parameters(), lr=1e-3).step()
+    with candidate_code("an optimiser step", subject.layer.__module__):
+        torch.optim.SGD(module.parameters(), lr=1e-3).step()
     subject.run(module.eval(), subject.inputs(1, LENGTH))

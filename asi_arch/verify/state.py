@@ -18,7 +18,6 @@ CALLS = 24
 
 BACKWARD_EVERY = 8
 LENGTH, LONGER = 65, 130
-AGAIN = "candidate_again"
 
 
 def check(subject: Subject) -> Finding:
@@ -65,6 +64,8 @@ def _memory(subject: Subject, state: State) -> Iterator[Problem]:
 
 def _first_use(subject: Subject) -> Iterator[Problem]:
     """Yield whether the program keeps what its very first input was, loaded afresh for each."""
+    if not subject.source:
+        return
     try:
         one, other = (_after_first(subject, seed) for seed in (1, 2))
     except ContractError:  # not every program can be loaded twice
@@ -81,14 +82,15 @@ def _first_use(subject: Subject) -> Iterator[Problem]:
 
 def _after_first(subject: Subject, seed: int) -> Tensor:
     """Return an output of the program, loaded anew, after another input has come first."""
+    name = subject.layer.__module__
+    known = sys.modules[name]
     try:
-        layer = load_layer(subject.source, AGAIN) if subject.source else subject.layer
-        afresh = replace(subject, layer=layer)
+        afresh = replace(subject, layer=load_layer(subject.source, name))
         state, inputs = State(perturbed=True), subject.inputs(2, LENGTH)
         afresh.run(afresh.build(state), afresh.inputs(2, LENGTH, seed=seed))
         return afresh.run(afresh.build(state), inputs)
     finally:
-        sys.modules.pop(AGAIN, None)
+        sys.modules[name] = known
 
 
 def _call(subject: Subject, module: nn.Module, number: int) -> None:
