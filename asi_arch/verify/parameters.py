@@ -2,7 +2,7 @@
 
 from asi_arch.records import Finding
 from asi_arch.train.sizes import match_width, model_size
-from asi_arch.verify.subject import Subject
+from asi_arch.verify.subject import State, Subject
 
 
 def check(subject: Subject) -> Finding:
@@ -10,7 +10,7 @@ def check(subject: Subject) -> Finding:
     settings = subject.settings
     hidden_size = settings.stage_hidden_size or settings.hidden_size
     num_heads = settings.stage_num_heads or settings.num_heads
-    module = subject.build(hidden_size=hidden_size, num_heads=num_heads)
+    module = subject.under(State(size=(hidden_size, num_heads))).build()
     mixer = sum(parameter.numel() for parameter in module.parameters())
     if settings.parameters is None:
         return Finding(check="parameters", passed=True, measured={"mixer": mixer})

@@ -98,23 +98,16 @@ class Subject:
         )
         return replace(self, settings=settings, state=state)
 
-    def build(
-        self,
-        state: State = State(),
-        hidden_size: int | None = None,
-        num_heads: int | None = None,
-        seed: int | None = None,
-    ) -> nn.Module:
-        """Return a fresh layer in the given state."""
+    def build(self, state: State = State(), seed: int | None = None) -> nn.Module:
+        """Return a fresh layer in the given state, at the size of the settings."""
         seed_all(self.settings.seed if seed is None else seed)
-        sizes = hidden_size or self.settings.hidden_size, num_heads or self.settings.num_heads
-        module = self.make(*sizes, state.layer)
+        module = self.make(self.settings.hidden_size, self.settings.num_heads, state.layer)
         if state.perturbed:
             _perturb(module, self.settings.seed)
         if state.precision == BFLOAT16:
             module.bfloat16()
         for _ in range(state.called):
-            self.run(module.train(), self.inputs(1, 2, hidden_size=hidden_size))
+            self.run(module.train(), self.inputs(1, 2))
         return module.train(state.train)
 
     def make(self, hidden_size: int, num_heads: int, layer_idx: int = 0) -> nn.Module:
@@ -124,14 +117,10 @@ class Subject:
         with candidate_code("copying the layer", self.layer.__module__):
             return copy.deepcopy(self.template)
 
-    def inputs(
-        self, batch: int, length: int, seed: int = 0, hidden_size: int | None = None
-    ) -> Tensor:
+    def inputs(self, batch: int, length: int, seed: int = 0) -> Tensor:
         """Return standard normal hidden states [batch, length, hidden_size]."""
         generator = torch.Generator().manual_seed(self.settings.seed + 1000 * (seed + 1))
-        return torch.randn(
-            batch, length, hidden_size or self.settings.hidden_size, generator=generator
-        )
+        return torch.randn(batch, length, self.settings.hidden_size, generator=generator)
 
     def run(self, module: nn.Module, hidden_states: Tensor, seed: int | None = None) -> Tensor:
         """Return the output without a graph, from the same random state every time."""
