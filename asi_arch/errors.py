@@ -24,4 +24,11 @@ class BudgetSpent(AsiArchError):
 
 
 class BackendError(AsiArchError):
-    """A language model gave no usable answer; the experiment that asked ends as failed."""
+    """A language model gave no usable answer; the experiment that asked ends as failed.
+
+    `faults` is what went wrong at each try, in order.
+    """
+
+    def __init__(self, message: str, faults: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults

@@ -331,15 +331,24 @@ class Message(Record):
 
 
 class RoleSettings(Record):
-    """Which model answers for a role, and how; prices in US dollars per million tokens."""
+    """Which model answers for a role, and how.
+
+    Prices are in US dollars per million tokens, and go before those of the price table; `timeout`
+    is in seconds for one answer.
+    """
 
     backend: str = "openai"
     model: str = ""
     base_url: str = ""
+    api: Literal["chat", "responses"] = "chat"
     temperature: float | None = None
-    max_tokens: int = 8192
-    input_price: float | None = None
-    output_price: float | None = None
+    reasoning_effort: str = ""
+    max_tokens: int = Field(8192, ge=1)
+    timeout: float = Field(600.0, gt=0)
+    retries: int = Field(5, ge=0)
+    input_price: float | None = Field(None, ge=0)
+    cached_price: float | None = Field(None, ge=0)
+    output_price: float | None = Field(None, ge=0)
 
     def price(self, reply: "Reply") -> float | None:
         """Return what a reply costs in US dollars, None while a price is not known."""
@@ -370,14 +379,20 @@ class Request(Record):
 
 
 class Reply(Record):
-    """What a language model answered, and what it cost (money in US dollars, None if unknown)."""
+    """What a language model answered, and what it cost (money in US dollars, None if unknown).
+
+    `cached_tokens` are those of the prompt that the server had read before, `faults` what went
+    wrong before this answer came, in order.
+    """
 
     text: str
     model: str = ""
     prompt_tokens: int = 0
+    cached_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
     seconds: float = 0.0
+    faults: tuple[str, ...] = ()
 
 
 class Limits(Record):
