@@ -12,6 +12,8 @@ from asi_arch.records import (
     Finding,
     Job,
     JobResult,
+    Judgement,
+    Lesson,
     MetricPoint,
     Outcome,
     Program,
@@ -19,6 +21,7 @@ from asi_arch.records import (
     Protections,
     Reply,
     Request,
+    Trace,
 )
 
 
@@ -26,6 +29,10 @@ class Researcher(Protocol):
     """Decides what to try next."""
 
     async def propose(self, context: Context) -> Proposal: ...
+
+    async def diversify(self, context: Context) -> Proposal:
+        """Propose something else, for the last proposal repeats what is known already."""
+        ...
 
 
 class Engineer(Protocol):
@@ -41,11 +48,29 @@ class Engineer(Protocol):
 
 
 class Analyst(Protocol):
-    """Explains what came out."""
+    """Explains what came out, and compares ideas."""
 
     async def analyse(
         self, experiment: Experiment, relatives: Sequence[Experiment]
     ) -> Analysis: ...
+
+    async def distill(self, experiments: Sequence[Experiment]) -> tuple[Lesson, ...]:
+        """Say what finished experiments teach together; the last one is the occasion."""
+        ...
+
+    async def judge(self, experiment: Experiment) -> Judgement | None:
+        """Give an opinion on a verified program before it is trained, None for none."""
+        ...
+
+    async def trace(self, experiment: Experiment, context: Context) -> tuple[Trace, ...]:
+        """Say where each component of the proposal comes from, given what its proposer saw."""
+        ...
+
+    async def compare(
+        self, experiment: Experiment, proposal: Proposal, others: Sequence[Experiment]
+    ) -> int | None:
+        """Return the id of the one among `others` whose idea the proposal repeats, if it does."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,11 +89,17 @@ class Backend(Protocol):
 
 
 class Ledger(Protocol):
-    """Remembers replies, so that none is lost or paid twice."""
+    """Remembers questions and replies, so that none is lost or paid twice."""
 
     def find_reply(self, request: Request) -> Reply | None: ...
 
+    def open_call(self, request: Request) -> None:
+        """Note that a question is about to be asked; raises BudgetSpent if it may not be."""
+        ...
+
     def save_reply(self, request: Request, reply: Reply) -> None: ...
+
+    def save_failure(self, request: Request, error: str, faults: Sequence[str]) -> None: ...
 
 
 class Sampler(Protocol):

@@ -49,7 +49,8 @@ class Status(StrEnum):
 class Component(Record):
     """One part of a proposal and where its idea comes from.
 
-    Citations are knowledge entry ids for `cognition` and experiment ids for `analysis`.
+    Citations are knowledge entry ids for `cognition` and experiment ids for `analysis`. A part
+    that cites what was not shown counts as `originality`; `unsupported` is what it claimed.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Component(Record):
     origin: Origin
     citations: tuple[str, ...] = ()
     description: str = ""
+    unsupported: str = ""
 
 
 class Proposal(Record):
@@ -101,6 +103,29 @@ class Analysis(Record):
     summary: str
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+
+
+class Lesson(Record):
+    """What several experiments together teach, and which of them show it."""
+
+    text: str
+    evidence: tuple[int, ...] = ()
+
+
+class Judgement(Record):
+    """What an Analyst thinks of a program before it is trained: an opinion from 0 to 1."""
+
+    score: float = Field(ge=0, le=1)
+    reason: str = ""
+
+
+class Trace(Record):
+    """Where a component of a proposal comes from in the Analyst's eyes, not its proposer's."""
+
+    component: str
+    origin: Origin
+    citations: tuple[str, ...] = ()
+    reason: str = ""
 
 
 class Score(Record):
@@ -219,9 +244,14 @@ class Experiment(Record):
     rejections: tuple[str, ...] = Field(
         default=(), description="why its earlier proposals were not taken, in order"
     )
+    twin_ids: tuple[int, ...] = Field(
+        default=(), description="the experiments that its earlier proposals repeated"
+    )
     proposal: Proposal | None = None
     program: Program | None = None
     analysis: Analysis | None = None
+    judgement: Judgement | None = None
+    traces: tuple[Trace, ...] = ()
 
 
 class Outcome(Record):
@@ -237,10 +267,11 @@ class Outcome(Record):
         description="the design decisions; empty where none were stated or a repair changed them"
     )
     name: str = ""
+    judged: float | None = Field(default=None, description="the Analyst's opinion, from 0 to 1")
 
 
 class Entry(Record):
-    """One entry of the knowledge base, in our own words."""
+    """One entry of the knowledge base; `source` is the file that an added one was made from."""
 
     id: str
     title: str
@@ -249,6 +280,14 @@ class Entry(Record):
     tags: tuple[str, ...]
     related: tuple[str, ...] = ()
     text: str
+    source: str = ""
+
+
+class Embedding(Record):
+    """A text as a vector; `digest` is the SHA-256 of the text."""
+
+    digest: str
+    vector: tuple[float, ...]
 
 
 class Context(Record):
@@ -259,10 +298,18 @@ class Context(Record):
     seed: int
     parent: Experiment
     references: tuple[Experiment, ...] = ()
+    siblings: tuple[Experiment, ...] = Field(
+        default=(), description="what was tried from the same parent before, the latest first"
+    )
     history: tuple[Outcome, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
+    weakness: str = Field(default="", description="where the parent measured worse than others")
     knowledge: tuple[Entry, ...] = ()
     rejections: tuple[str, ...] = Field(
         default=(), description="why earlier proposals for this experiment were not taken, in order"
+    )
+    twins: tuple[Experiment, ...] = Field(
+        default=(), description="the experiments that those proposals repeated"
     )
 
 
@@ -376,6 +423,11 @@ class Request(Record):
         parts += [f"{m.role}:{m.content}" for m in self.messages]
         parts.append(self.settings.model)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    @property
+    def estimated_tokens(self) -> int:
+        """About how many tokens the prompt has: a token for every three characters."""
+        return sum(len(message.content) for message in self.messages) // 3
 
 
 class Reply(Record):

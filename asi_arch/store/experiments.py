@@ -2,17 +2,30 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from asi_arch.errors import UserError
-from asi_arch.records import Analysis, Component, Experiment, Outcome, Program, Proposal, Status
+from asi_arch.records import (
+    Analysis,
+    Component,
+    Experiment,
+    Judgement,
+    Origin,
+    Outcome,
+    Program,
+    Proposal,
+    Status,
+    Trace,
+)
 from asi_arch.store.campaigns import find_campaign
 from asi_arch.store.tables import (
     AnalysisRow,
     ExperimentRow,
     InspirationRow,
+    JudgementRow,
     ProposalRow,
+    TraceRow,
 )
 
 _EVERYTHING = (
@@ -20,6 +33,8 @@ _EVERYTHING = (
     selectinload(ExperimentRow.proposals).selectinload(ProposalRow.components),
     selectinload(ExperimentRow.program),
     selectinload(ExperimentRow.analysis),
+    selectinload(ExperimentRow.judgement),
+    selectinload(ExperimentRow.traces),
 )
 
 
@@ -44,12 +59,27 @@ def start_experiment(
             parent_id=parent_id,
             name=name,
             status=Status.SAMPLED,
-            inspirations=[
-                InspirationRow(position=position, reference_id=reference)
-                for position, reference in enumerate(reference_ids)
-            ],
+            inspirations=_inspirations(reference_ids),
         )
         session.add(row)
+    return saved(session, row)
+
+
+def _inspirations(reference_ids: Sequence[int]) -> list[InspirationRow]:
+    return [
+        InspirationRow(position=position, reference_id=reference)
+        for position, reference in enumerate(reference_ids)
+    ]
+
+
+def change_parent(
+    session: Session, experiment_id: int, parent_id: int, reference_ids: Sequence[int]
+) -> Experiment:
+    """Start an experiment that waits for a proposal from another parent."""
+    row = find_experiment(session, experiment_id)
+    session.execute(delete(InspirationRow).filter_by(experiment_id=experiment_id))
+    session.expire(row, ["inspirations"])
+    row.parent_id, row.inspirations = parent_id, _inspirations(reference_ids)
     return saved(session, row)
 
 
@@ -103,7 +133,7 @@ def list_outcomes(session: Session, campaign_id: int, up_to: int) -> list[Outcom
             )
         )
         .order_by(ExperimentRow.kind, ExperimentRow.number)
-        .options(selectinload(ExperimentRow.proposals))
+        .options(selectinload(ExperimentRow.proposals), selectinload(ExperimentRow.judgement))
     )
     return [_to_outcome(row) for row in session.scalars(rows)]
 
@@ -126,6 +156,23 @@ def save_analysis(session: Session, experiment_id: int, analysis: Analysis) -> E
             dropped=list(analysis.drop),
         )
     )
+    return saved(session, row)
+
+
+def save_judgement(session: Session, experiment_id: int, judgement: Judgement) -> Experiment:
+    """Record an opinion, in place of an earlier one."""
+    row = find_experiment(session, experiment_id)
+    session.merge(JudgementRow(experiment_id=experiment_id, **judgement.model_dump()))
+    return saved(session, row)
+
+
+def save_traces(session: Session, experiment_id: int, traces: Sequence[Trace]) -> Experiment:
+    """Record where the parts of the proposal come from, in place of earlier traces."""
+    row = find_experiment(session, experiment_id)
+    session.execute(delete(TraceRow).filter_by(experiment_id=experiment_id))
+    for position, trace in enumerate(traces):
+        fields = trace.model_dump(mode="json")
+        session.add(TraceRow(experiment_id=experiment_id, position=position, **fields))
     return saved(session, row)
 
 
@@ -167,9 +214,12 @@ def to_experiment(row: ExperimentRow) -> Experiment:
         fitness=row.fitness,
         reason=row.reason,
         rejections=tuple(p.rejection for p in row.proposals if p.rejection is not None),
+        twin_ids=tuple(p.twin_id for p in row.proposals if p.twin_id is not None),
         proposal=to_proposal(proposal) if proposal else None,
         program=Program(source=row.program.source) if row.program else None,
         analysis=_to_analysis(row.analysis) if row.analysis else None,
+        judgement=_to_judgement(row.judgement) if row.judgement else None,
+        traces=tuple(_to_trace(trace) for trace in row.traces),
     )
 
 
@@ -186,6 +236,7 @@ def to_proposal(row: ProposalRow) -> Proposal:
                 origin=part.origin,
                 citations=tuple(part.citations),
                 description=part.description,
+                unsupported=part.unsupported,
             )
             for part in row.components
         ),
@@ -194,6 +245,19 @@ def to_proposal(row: ProposalRow) -> Proposal:
 
 def _to_analysis(row: AnalysisRow) -> Analysis:
     return Analysis(summary=row.summary, keep=tuple(row.kept), drop=tuple(row.dropped))
+
+
+def _to_judgement(row: JudgementRow) -> Judgement:
+    return Judgement(score=row.score, reason=row.reason)
+
+
+def _to_trace(row: TraceRow) -> Trace:
+    return Trace(
+        component=row.component,
+        origin=Origin(row.origin),
+        citations=tuple(row.citations),
+        reason=row.reason,
+    )
 
 
 def _to_outcome(row: ExperimentRow) -> Outcome:
@@ -208,4 +272,5 @@ def _to_outcome(row: ExperimentRow) -> Outcome:
         fitness=row.fitness,
         choices=proposal.choices if proposal and row.round == 0 else {},
         name=row.name,
+        judged=row.judgement.score if row.judgement else None,
     )

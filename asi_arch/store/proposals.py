@@ -46,10 +46,12 @@ def _to_proposal_row(proposal: Proposal, attempt: int) -> ProposalRow:
     )
 
 
-def reject_proposal(session: Session, experiment_id: int, reason: str) -> Experiment:
+def reject_proposal(
+    session: Session, experiment_id: int, reason: str, twin_id: int | None
+) -> Experiment:
     """Say why the taken proposal is not pursued; the experiment waits for another one.
 
-    What was found about its program goes with it.
+    What was found about its program goes with it. `twin_id` is the experiment that it repeats.
 
     Raises:
         UserError: the experiment has no open proposal.
@@ -58,7 +60,7 @@ def reject_proposal(session: Session, experiment_id: int, reason: str) -> Experi
     taken = taken_proposal(row)
     if taken is None:
         raise UserError(f"experiment {experiment_id} has no proposal to reject")
-    taken.rejection = reason
+    taken.rejection, taken.twin_id = reason, twin_id
     session.execute(delete(FindingRow).filter_by(experiment_id=experiment_id))
     row.status, row.round, row.program_hash = Status.SAMPLED, 0, None
     return saved(session, row)

@@ -6,7 +6,10 @@ from asi_arch.records import Message, Origin, Record, Status
 
 
 class CallRecord(Record):
-    """An answered question to a language model, as it was asked."""
+    """A question to a language model as it was asked, and its answer or the error.
+
+    While it is `open`, its tokens and cost are the most that it may use.
+    """
 
     id: int
     experiment_id: int
@@ -14,10 +17,14 @@ class CallRecord(Record):
     role: str
     task: str
     attempt: int
+    status: Literal["open", "answered", "failed"]
     model: str
     messages: tuple[Message, ...]
     reply: str
+    error: str
+    faults: tuple[str, ...]
     prompt_tokens: int
+    cached_tokens: int
     completion_tokens: int
     cost: float | None
     seconds: float
@@ -92,12 +99,14 @@ class ProvenanceRow(Record):
 
     Counted over all taken proposals and over the best quarter of the complete candidates (at
     least one); each share is of all components so counted, so shares add up over categories.
+    `unsupported` ones claimed another origin and cited what had not been shown.
     """
 
     campaign_id: int
     origin: Origin
     category: str
     components: int
+    unsupported: int
     share: float
     best_components: int
     best_share: float
@@ -106,8 +115,9 @@ class ProvenanceRow(Record):
 class SpendRow(Record):
     """What a role used of a model (`calls`), or a stage of training (`training`).
 
-    `name` is the role or the stage, `count` the calls or runs, `tokens` those asked and answered
-    or trained on, `seconds` the time they took.
+    `name` is the role or the stage, `count` the calls or runs, `failed` those that gave nothing,
+    `tokens` those asked and answered or trained on, `cached_tokens` those of them that the server
+    had read before, `seconds` the time they took.
     """
 
     campaign_id: int
@@ -115,7 +125,9 @@ class SpendRow(Record):
     name: str
     model: str
     count: int
+    failed: int
     tokens: int
+    cached_tokens: int
     cost: float | None
     seconds: float
 

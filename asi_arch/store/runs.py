@@ -2,7 +2,7 @@
 
 import math
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, joinedload, subqueryload
 
 from asi_arch.records import Audit, Measurement, MetricPoint, Run, Score
@@ -64,6 +64,13 @@ def save_failed_run(
         experiment_id=experiment_id, stage=stage, seed=seed, status="failed", reason=reason
     )
     return _add(session, row)
+
+
+def discard_runs(session: Session, experiment_id: int) -> None:
+    """Forget the trainings of a program that is to be repaired."""
+    find_experiment(session, experiment_id)
+    for row_type in (MetricRow, ScoreRow, AuditRow, RunRow):
+        session.execute(delete(row_type).filter_by(experiment_id=experiment_id))
 
 
 def list_runs(

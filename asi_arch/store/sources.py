@@ -1,13 +1,14 @@
 """What a campaign draws on: its data set and the knowledge base."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from asi_arch.records import Dataset, Document, Entry
+from asi_arch.errors import UserError
+from asi_arch.records import Dataset, Document, Embedding, Entry
 from asi_arch.store.campaigns import find_campaign
-from asi_arch.store.tables import DatasetRow, DocumentRow, KnowledgeRow
+from asi_arch.store.tables import DatasetRow, DocumentRow, EmbeddingRow, KnowledgeRow
 
 
 def save_dataset(session: Session, campaign_id: int, dataset: Dataset) -> None:
@@ -69,6 +70,31 @@ def list_knowledge(session: Session) -> list[Entry]:
             tags=tuple(row.tags),
             related=tuple(row.related),
             text=row.text,
+            source=row.source,
         )
         for row in rows
     ]
+
+
+def remove_knowledge(session: Session, entry_id: str) -> None:
+    """Take an entry out of the knowledge base.
+
+    Raises:
+        UserError: there is no such entry.
+    """
+    row = session.get(KnowledgeRow, entry_id)
+    if row is None:
+        raise UserError(f"the database has no knowledge entry {entry_id!r}; see: knowledge list")
+    session.delete(row)
+
+
+def list_embeddings(session: Session, model: str) -> dict[str, Embedding]:
+    """Return the entries' vectors that a model gave, by entry id."""
+    rows = session.scalars(select(EmbeddingRow).filter_by(model=model))
+    return {row.entry_id: Embedding(digest=row.digest, vector=tuple(row.vector)) for row in rows}
+
+
+def save_embeddings(session: Session, model: str, embeddings: Mapping[str, Embedding]) -> None:
+    """Keep the vectors of entries, by entry id, in place of earlier ones."""
+    for id, embedding in embeddings.items():
+        session.merge(EmbeddingRow(model=model, entry_id=id, **embedding.model_dump(mode="json")))

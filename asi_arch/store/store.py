@@ -1,6 +1,6 @@
 """The database as its users see it: ids and frozen records go in and out, rows never do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -12,9 +12,12 @@ from asi_arch.records import (
     Campaign,
     Conclusion,
     Dataset,
+    Embedding,
     Entry,
     Experiment,
     Finding,
+    Judgement,
+    Lesson,
     Measurement,
     Outcome,
     Program,
@@ -23,6 +26,7 @@ from asi_arch.records import (
     Request,
     Run,
     Status,
+    Trace,
 )
 from asi_arch.store import (
     calls,
@@ -34,6 +38,7 @@ from asi_arch.store import (
     sources,
     views,
 )
+from asi_arch.store.lessons import list_lessons, save_lessons
 from asi_arch.store.records import (
     CallRecord,
     DatabaseInfo,
@@ -163,9 +168,17 @@ class Store:
         """Take a proposal; the experiment is proposed and bears its name."""
         return self._write(proposals.save_proposal, experiment_id, proposal)
 
-    def reject_proposal(self, experiment_id: int, reason: str) -> Experiment:
+    def reject_proposal(
+        self, experiment_id: int, reason: str, twin_id: int | None = None
+    ) -> Experiment:
         """Say why the taken proposal is not pursued; the experiment is sampled again."""
-        return self._write(proposals.reject_proposal, experiment_id, reason)
+        return self._write(proposals.reject_proposal, experiment_id, reason, twin_id)
+
+    def change_parent(
+        self, experiment_id: int, parent_id: int, reference_ids: Sequence[int]
+    ) -> Experiment:
+        """Let an experiment that waits for a proposal start from another parent."""
+        return self._write(experiments.change_parent, experiment_id, parent_id, reference_ids)
 
     def save_program(
         self, experiment_id: int, program: Program, round: int, fingerprint: str
@@ -203,6 +216,10 @@ class Store:
         """Record why a training gave no measurement. A run once saved stays."""
         return self._write(runs.save_failed_run, experiment_id, stage, seed, reason)
 
+    def discard_runs(self, experiment_id: int) -> None:
+        """Forget the trainings of a program that is to be repaired."""
+        self._write(runs.discard_runs, experiment_id)
+
     def runs(
         self, campaign_id: int, stage: str | None = None, experiment_id: int | None = None
     ) -> list[Run]:
@@ -220,6 +237,22 @@ class Store:
     def save_analysis(self, experiment_id: int, analysis: Analysis) -> Experiment:
         """Record what the Analyst concluded."""
         return self._write(experiments.save_analysis, experiment_id, analysis)
+
+    def save_judgement(self, experiment_id: int, judgement: Judgement) -> Experiment:
+        """Record what the Analyst thinks of a program."""
+        return self._write(experiments.save_judgement, experiment_id, judgement)
+
+    def save_traces(self, experiment_id: int, traces: Sequence[Trace]) -> Experiment:
+        """Record where the parts of the proposal come from in the Analyst's eyes."""
+        return self._write(experiments.save_traces, experiment_id, traces)
+
+    def save_lessons(self, campaign_id: int, up_to: int, lessons: Sequence[Lesson]) -> None:
+        """Keep what the experiments numbered up to `up_to` teach together."""
+        self._write(save_lessons, campaign_id, up_to, lessons)
+
+    def lessons(self, campaign_id: int, up_to: int) -> list[Lesson]:
+        """Return what the experiments numbered up to `up_to` teach together."""
+        return self._read(list_lessons, campaign_id, up_to)
 
     def finish_experiment(
         self, experiment_id: int, status: Status, fitness: float | None = None, reason: str = ""
@@ -243,9 +276,17 @@ class Store:
         """Return the stored answer to this very question."""
         return self._read(calls.find_reply, request)
 
+    def open_call(self, request: Request, tokens: int, cost: float | None = None) -> None:
+        """Note that a question is on its way and what it may use at most."""
+        self._write(calls.open_call, request, tokens, cost)
+
     def save_reply(self, request: Request, reply: Reply) -> None:
         """Store an answer; a question that has one keeps it."""
         self._write(calls.save_reply, request, reply)
+
+    def save_failure(self, request: Request, error: str, faults: Sequence[str] = ()) -> None:
+        """Store why a question has no answer."""
+        self._write(calls.save_failure, request, error, faults)
 
     def calls(self, campaign_id: int, experiment_id: int | None = None) -> list[CallRecord]:
         """Return the language model calls of a campaign or of one experiment, in order."""
@@ -270,6 +311,18 @@ class Store:
     def knowledge(self) -> list[Entry]:
         """Return the knowledge base by id."""
         return self._read(sources.list_knowledge)
+
+    def remove_knowledge(self, entry_id: str) -> None:
+        """Take an entry out of the knowledge base."""
+        self._write(sources.remove_knowledge, entry_id)
+
+    def embeddings(self, model: str) -> dict[str, Embedding]:
+        """Return the vectors of knowledge entries that a model gave, by entry id."""
+        return self._read(sources.list_embeddings, model)
+
+    def save_embeddings(self, model: str, embeddings: Mapping[str, Embedding]) -> None:
+        """Keep the vectors of knowledge entries, by entry id."""
+        self._write(sources.save_embeddings, model, embeddings)
 
     def log_event(
         self, campaign_id: int, experiment_id: int | None, kind: str, message: str

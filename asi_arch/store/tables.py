@@ -118,9 +118,13 @@ class ExperimentRow(Row):
     inspirations: Mapped[list["InspirationRow"]] = relationship(
         foreign_keys="InspirationRow.experiment_id", order_by="InspirationRow.position"
     )
-    proposals: Mapped[list["ProposalRow"]] = relationship(order_by="ProposalRow.attempt")
+    proposals: Mapped[list["ProposalRow"]] = relationship(
+        foreign_keys="ProposalRow.experiment_id", order_by="ProposalRow.attempt"
+    )
     program: Mapped[ProgramRow | None] = relationship()
     analysis: Mapped["AnalysisRow | None"] = relationship()
+    judgement: Mapped["JudgementRow | None"] = relationship()
+    traces: Mapped[list["TraceRow"]] = relationship(order_by="TraceRow.position")
 
 
 class InspirationRow(Row):
@@ -143,7 +147,10 @@ class ExperimentProgramRow(Row):
 
 
 class ProposalRow(Row):
-    """An idea for an experiment; it was taken when `rejection` is NULL."""
+    """An idea for an experiment; it was taken when `rejection` is NULL.
+
+    `twin_id` is the experiment that a rejected one repeats, if that was the reason.
+    """
 
     __tablename__ = "proposals"
     experiment_id: Mapped[ExperimentKey]
@@ -152,6 +159,7 @@ class ProposalRow(Row):
     motivation: Mapped[str]
     choices: Mapped[dict[str, Any]]
     rejection: Mapped[str | None]
+    twin_id: Mapped[int | None] = mapped_column(ForeignKey("experiments.id"))
     created: Mapped[Created]
     components: Mapped[list["ComponentRow"]] = relationship(order_by="ComponentRow.position")
 
@@ -173,6 +181,7 @@ class ComponentRow(Row):
     origin: Mapped[str]
     citations: Mapped[list[Any]]
     description: Mapped[str]
+    unsupported: Mapped[str] = mapped_column(server_default="")
 
 
 class FindingRow(Row):
@@ -281,12 +290,49 @@ class AnalysisRow(Row):
     dropped: Mapped[list[Any]]
 
 
+class JudgementRow(Row):
+    """What an Analyst thought of a program before it was trained."""
+
+    __tablename__ = "judgements"
+    experiment_id: Mapped[ExperimentKey]
+    score: Mapped[float]
+    reason: Mapped[str]
+
+
+class TraceRow(Row):
+    """Where a component of the taken proposal comes from in the Analyst's eyes."""
+
+    __tablename__ = "traces"
+    experiment_id: Mapped[ExperimentKey]
+    position: Mapped[Key]
+    component: Mapped[str]
+    origin: Mapped[str]
+    citations: Mapped[list[Any]]
+    reason: Mapped[str]
+
+
+class LessonRow(Row):
+    """What the experiments of a campaign numbered up to `up_to` teach together."""
+
+    __tablename__ = "lessons"
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    up_to: Mapped[Key]
+    position: Mapped[Key]
+    text: Mapped[str]
+    evidence: Mapped[list[Any]]
+
+
 class CallRow(Row):
-    """One answered question to a language model."""
+    """One question to a language model.
+
+    `status` is `open` while it is on its way (its tokens are an estimate), `answered`, or `failed`
+    with an `error`. `faults` is what went wrong before. An answered question is not asked again.
+    """
 
     __tablename__ = "calls"
     id: Mapped[Key]
-    request_key: Mapped[str] = mapped_column(unique=True)
+    request_key: Mapped[str] = mapped_column(index=True)
+    status: Mapped[str] = mapped_column(server_default="answered")
     experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), index=True)
     role: Mapped[str]
     task: Mapped[str]
@@ -294,7 +340,10 @@ class CallRow(Row):
     model: Mapped[str]
     prompt: Mapped[list[Any]]
     reply: Mapped[str]
+    error: Mapped[str] = mapped_column(server_default="")
+    faults: Mapped[list[Any]] = mapped_column(server_default="[]")
     prompt_tokens: Mapped[int]
+    cached_tokens: Mapped[int] = mapped_column(server_default="0")
     completion_tokens: Mapped[int]
     cost: Mapped[float | None]
     seconds: Mapped[float | None]
@@ -312,6 +361,17 @@ class KnowledgeRow(Row):
     tags: Mapped[list[Any]]
     related: Mapped[list[Any]]
     text: Mapped[str]
+    source: Mapped[str] = mapped_column(server_default="")
+
+
+class EmbeddingRow(Row):
+    """The text of a knowledge entry as a vector; `digest` is the SHA-256 of that text."""
+
+    __tablename__ = "embeddings"
+    model: Mapped[TextKey]
+    entry_id: Mapped[TextKey]
+    digest: Mapped[str]
+    vector: Mapped[list[Any]]
 
 
 class EventRow(Row):

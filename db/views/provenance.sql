@@ -14,6 +14,7 @@ parts AS (
         experiments.campaign_id,
         components.origin,
         components.category,
+        CASE WHEN components.unsupported = '' THEN 0 ELSE 1 END AS unsupported,
         CASE WHEN ranked.place = 1 OR ranked.place * 4 <= ranked.complete THEN 1 ELSE 0 END AS best
     FROM components
     JOIN proposals
@@ -34,6 +35,7 @@ SELECT
     parts.origin,
     parts.category,
     COUNT(*) AS components,
+    SUM(parts.unsupported) AS unsupported,
     CAST(COUNT(*) AS DOUBLE PRECISION) / totals.components AS share,
     SUM(parts.best) AS best_components,
     COALESCE(

@@ -156,7 +156,7 @@ def test_spend(ask: Ask, ask_json: AskJson) -> None:
 
 
 def test_db_info_and_upgrade(ask: Ask, ask_json: AskJson) -> None:
-    assert "schema 0002" in ask("db", "info")
+    assert "schema 0003" in ask("db", "info")
     assert ask_json("db", "info")["rows"]["experiments"] == 6
     assert "up to date" in ask("db", "upgrade")
     assert ask_json("db", "upgrade") == {"old": "0002", "new": "0002"}

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9000"
-down_revision = "0002"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -139,7 +139,7 @@ def test_older_schema_is_upgraded_with_its_rows(
     store.close()
     with pytest.raises(UserError, match=r"older asi-arch .*run: asi-arch db upgrade --db "):
         Store.open(database_url)
-    assert Store.upgrade(database_url) == ("0002", "9000")
+    assert Store.upgrade(database_url) == ("0003", "9000")
     assert Store.upgrade(database_url) == ("9000", "9000")
     with connected(database_url) as connection:
         titles = connection.execute(text("SELECT title FROM experiments")).scalars().all()

@@ -34,14 +34,11 @@ async def ask(backend: Backend, ledger: Ledger, request: Request, check: Callabl
     Raises:
         AnswerRefused: no answer was acceptable in three attempts.
         BackendError: the model could not be reached.
+        BudgetSpent: the question may not be paid.
     """
     question, problem, valid = request, "", None
     for _ in range(ATTEMPTS):
-        reply = ledger.find_reply(question)
-        if reply is None:
-            reply = _clean(await backend.complete(question))
-            reply = reply.model_copy(update={"cost": request.settings.price(reply)})
-            ledger.save_reply(question, reply)
+        reply = ledger.find_reply(question) or await _complete(backend, ledger, question)
         answer, problem = read_answer(reply.text, question.answer_type)
         if answer is not None:
             valid = cast(A, answer)
@@ -54,6 +51,18 @@ async def ask(backend: Backend, ledger: Ledger, request: Request, check: Callabl
         f"{problem}",
         valid,
     )
+
+
+async def _complete(backend: Backend, ledger: Ledger, question: Request) -> Reply:
+    """Return a new reply, stored before anybody uses it; a failure is stored too."""
+    ledger.open_call(question)
+    try:
+        reply = _clean(await backend.complete(question))
+    except BackendError as error:
+        ledger.save_failure(question, str(error), error.faults)
+        raise
+    ledger.save_reply(question, reply)
+    return reply
 
 
 def read_answer(text: str, answer_type: type[BaseModel]) -> tuple[BaseModel | None, str]:
