@@ -11,7 +11,7 @@ from asi_arch.experiment import (
     measured_fitness,
     run_baseline,
     run_experiment,
-    visible_outcomes,
+    sample,
 )
 from asi_arch.fingerprint import fingerprint
 from asi_arch.jobs.sandbox import describe
@@ -20,7 +20,6 @@ from asi_arch.knowledge import load_entries
 from asi_arch.lab import Lab
 from asi_arch.records import Conclusion, Dataset, Experiment, Program, Status
 from asi_arch.search.objective import conclude, noise_floor, strongest
-from asi_arch.search.samplers import make_sampler
 from asi_arch.standings import standings
 from asi_arch.together import together
 
@@ -30,7 +29,6 @@ class Campaign:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.sampler = make_sampler(lab.config.search)
         self._noted = time.monotonic()
 
     async def run(self) -> Conclusion | None:
@@ -123,13 +121,9 @@ class Campaign:
 
     def _sample(self, number: int) -> Experiment:
         """Draw parent and references for an experiment, and open it."""
-        lab = self.lab
-        baselines = lab.store.experiments(lab.campaign.id, kind="baseline")
-        barred = {b.id for b in baselines if b.name not in lab.config.search.roots}
-        outcomes = [o for o in visible_outcomes(lab, number) if o.experiment_id not in barred]
-        parent, references = self.sampler.sample(outcomes, number, lab.campaign.seed)
-        return lab.store.start_experiment(
-            lab.campaign.id, number, "candidate", parent_id=parent, reference_ids=references
+        parent, references = sample(self.lab, number)
+        return self.lab.store.start_experiment(
+            self.lab.campaign.id, number, "candidate", parent_id=parent, reference_ids=references
         )
 
     async def _confirm(self) -> None:

@@ -193,6 +193,44 @@ class Search(_Section):
     proposals: int = Field(3, ge=1, description="tries for an idea that is not in the database yet")
 
 
+class Show(_Section):
+    """What the team is shown; a 0 is an ablation."""
+
+    tokens: int = Field(
+        12_000, ge=500, description="of the Researcher's prompt; the parent's program always is in"
+    )
+    knowledge: int = Field(5, ge=0, description="entries of the knowledge base")
+    siblings: int = Field(4, ge=0, description="what was tried from the same parent before")
+
+
+class Novelty(_Section):
+    """When an idea counts as known: in words, as a program, as a function."""
+
+    similarity: float = Field(
+        0.5, ge=0, le=1, description="from it on, ideas are alike in words and the Analyst compares"
+    )
+    compared: int = Field(
+        3, ge=0, description="ideas that are compared; 0: words are not looked at"
+    )
+    parents: int = Field(
+        2, ge=1, description="parents an experiment may start from before it is given up"
+    )
+
+
+class Analyst(_Section):
+    """What the Analyst is asked for; a switch that is off is an ablation."""
+
+    analyse: bool = Field(True, description="explain each result, for whoever proposes next")
+    lessons_every: int = Field(
+        10, ge=0, description="experiments after which lessons are drawn from all; 0: never"
+    )
+    judge: bool = Field(True, description="give an opinion on each program before it is trained")
+    judge_weight: float = Field(
+        0.0, ge=0, description="noise units that the best opinion adds where parents are drawn"
+    )
+    trace: bool = Field(True, description="say where each part comes from, unaware of the claims")
+
+
 class Config(_Section):
     """Everything that decides what a campaign does."""
 
@@ -207,6 +245,11 @@ class Config(_Section):
     )
     data: Data = Data()
     search: Search = Search()
+    novelty: Novelty = Novelty()
+    show: Show = Show()
+    analyst: Analyst = Analyst()
+    agents: str = Field("", description="folder of role cards in place of shipped ones; team llm")
+    prices: str = Field("", description="TOML file of prices over the shipped ones; team llm")
     verify: Verify = Verify()
     probe: Probe = Probe()
     explore: Stage = Stage()
@@ -223,9 +266,10 @@ class Config(_Section):
     def settled(self) -> Self:
         """Return this configuration with nothing left that depends on another value."""
         search = self.search.model_copy(update={"in_flight": self.in_flight})
-        files = self.data.files and str(Path(self.data.files).expanduser().resolve())
+        files = _absolute(self.data.files)
         data = self.data.model_copy(update={"files": files})
-        return self.model_copy(update={"search": search, "data": data})
+        paths = {key: _absolute(getattr(self, key)) for key in ("agents", "prices")}
+        return self.model_copy(update={"search": search, "data": data, **paths})
 
     @model_validator(mode="after")
     def _limits_allow_something(self) -> Self:
@@ -290,6 +334,10 @@ class Config(_Section):
                 f"{', '.join(self.baselines)}"
             )
         return self
+
+
+def _absolute(path: str) -> str:
+    return path and str(Path(path).expanduser().resolve())
 
 
 def preset_names() -> list[str]:

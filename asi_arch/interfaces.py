@@ -31,7 +31,7 @@ class Researcher(Protocol):
     async def propose(self, context: Context) -> Proposal: ...
 
     async def diversify(self, context: Context) -> Proposal:
-        """Propose something else, for the last proposal repeats what is known already."""
+        """Propose something else, for the last proposal was not taken: it is known already."""
         ...
 
 
@@ -54,8 +54,10 @@ class Analyst(Protocol):
         self, experiment: Experiment, relatives: Sequence[Experiment]
     ) -> Analysis: ...
 
-    async def distill(self, experiments: Sequence[Experiment]) -> tuple[Lesson, ...]:
-        """Say what finished experiments teach together; the last one is the occasion."""
+    async def distill(
+        self, experiments: Sequence[Experiment], lessons: Sequence[Lesson]
+    ) -> tuple[Lesson, ...]:
+        """Say what all finished experiments teach together, given the lessons drawn so far."""
         ...
 
     async def judge(self, experiment: Experiment) -> Judgement | None:
@@ -106,7 +108,7 @@ class Sampler(Protocol):
     """Chooses a parent and references from what has been found."""
 
     def sample(
-        self, outcomes: Sequence[Outcome], number: int, seed: int
+        self, outcomes: Sequence[Outcome], number: int, seed: int, attempt: int = 0
     ) -> tuple[int, tuple[int, ...]]: ...
 
 

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from asi_arch.config import Config, Jobs
-from asi_arch.errors import BudgetSpent
-from asi_arch.interfaces import Runner, Team, Watcher
+from asi_arch.interfaces import Runner, Sampler, Team, Watcher
 from asi_arch.jobs.findings import findings_of
 from asi_arch.jobs.spec import training_name, verify_job
 from asi_arch.measure import Examiner, JobFailed
+from asi_arch.memory import Memory
 from asi_arch.records import (
     Campaign,
     Experiment,
@@ -39,16 +39,31 @@ class Slots:
 class Lab:
     """The means of one campaign."""
 
-    store: Store
-    campaign: Campaign
-    config: Config
+    memory: Memory
     team: Team
+    sampler: Sampler
     runner: Runner
     watcher: Watcher
     slots: Slots
     baselines_verified: asyncio.Event = field(default_factory=asyncio.Event)
     baselines_done: asyncio.Event = field(default_factory=asyncio.Event)
+    distilling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _curves: dict[tuple[str, int], dict[int, float]] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self.memory.store
+
+    @property
+    def campaign(self) -> Campaign:
+        """The campaign as it was when this process took it up."""
+        return self.memory.campaign
+
+    @property
+    def config(self) -> Config:
+        """What the campaign does."""
+        return self.memory.config
 
     @property
     def data_folder(self) -> Path:
@@ -57,13 +72,8 @@ class Lab:
 
     @asynccontextmanager
     async def thinking(self, experiment: Experiment, phase: str) -> AsyncIterator[None]:
-        """Hold a slot for a language model.
-
-        Raises:
-            BudgetSpent: no more tokens or money may be spent.
-        """
+        """Hold a slot for a language model."""
         async with self.slots.llm:
-            self._refuse_overspending()
             self.watcher.on_phase(experiment, phase)
             yield
 
@@ -105,7 +115,8 @@ class Lab:
             try:
                 measured = await examiner.measure(job, source, name, seed, progress)
             except JobFailed as failure:
-                return self.store.save_failed_run(experiment.id, name, seed, str(failure))
+                trace = failure.error.trace
+                return self.store.save_failed_run(experiment.id, name, seed, str(failure), trace)
         return self.store.save_run(experiment.id, measured)
 
     def _on_progress(
@@ -121,13 +132,6 @@ class Lab:
             curve = reference_curve(self.store, self.campaign.id, name, seed)
             self._curves[name, seed] = curve
         return self._curves[name, seed].get(point.step)
-
-    def _refuse_overspending(self) -> None:
-        budget, spent = self.config.budget, self.store.total_spend(self.campaign.id)
-        if budget.tokens is not None and spent.tokens >= budget.tokens:
-            raise BudgetSpent(f"{spent.tokens} of {budget.tokens} tokens are spent")
-        if budget.money is not None and (spent.cost or 0) >= budget.money:
-            raise BudgetSpent(f"{spent.cost:.2f} of {budget.money:.2f} US dollars are spent")
 
 
 _FOR_BASELINES = {

@@ -11,10 +11,13 @@ from asi_arch.baselines import baseline_program
 from asi_arch.campaign import Campaign
 from asi_arch.config import Config, changed_config, stored_config
 from asi_arch.errors import UserError
-from asi_arch.interfaces import Team, Watcher
+from asi_arch.interfaces import Ledger, Team, Watcher
 from asi_arch.jobs import LocalRunner
 from asi_arch.lab import Lab, Slots
+from asi_arch.ledger import CampaignLedger
+from asi_arch.memory import Memory
 from asi_arch.records import Campaign as CampaignRecord
+from asi_arch.search.samplers import make_sampler
 from asi_arch.store import Store
 
 
@@ -26,7 +29,7 @@ def new_campaign(store: Store, config: Config, files: Path) -> CampaignRecord:
     """
     for name in config.baselines:
         baseline_program(name)
-    make_team(config, store)
+    make_team(config, CampaignLedger(store, 0, config.budget))
     folder = files / f"campaign-{uuid.uuid4().hex[:8]}"
     try:
         folder.mkdir(parents=True)
@@ -73,11 +76,13 @@ def make_campaign(store: Store, record: CampaignRecord, watcher: Watcher) -> Cam
     """Return the campaign of a record, ready to run in this process."""
     config = stored_config(record)
     runner = LocalRunner(Path(record.folder) / "jobs", config.sandbox)
-    team = make_team(config, store)
-    return Campaign(Lab(store, record, config, team, runner, watcher, Slots(config.jobs)))
+    ledger = CampaignLedger(store, record.id, config.budget)
+    team = make_team(config, ledger)
+    sampler, slots = make_sampler(config.search), Slots(config.jobs)
+    return Campaign(Lab(Memory(store, record, config), team, sampler, runner, watcher, slots))
 
 
-def make_team(config: Config, store: Store) -> Team:
+def make_team(config: Config, ledger: Ledger) -> Team:
     """Return the team that the configuration names.
 
     Raises:
@@ -86,7 +91,7 @@ def make_team(config: Config, store: Store) -> Team:
     if config.team == "llm":
         from asi_arch.team.llm import llm_team
 
-        return llm_team(config.roles, store)
+        return llm_team(config.roles, ledger, config.show.tokens, config.agents)
     from asi_arch.team.rules import rule_team
 
     return rule_team(config.team)

@@ -215,8 +215,9 @@ class Measurement(Effort, Scored):
 class Run(Record):
     """A row of the `runs` table: a measurement, or the reason why it is none.
 
-    A failed run measured nothing. A dishonest one has weights that do not give what it reported,
-    or that see what they may not: its measurement has an audit, and neither loss nor scores.
+    A failed run measured nothing; `trace` is its traceback if it has one. A dishonest one has
+    weights that do not give what it reported, or that see what they may not: its measurement has
+    an audit, and neither loss nor scores.
     """
 
     experiment_id: int
@@ -224,6 +225,7 @@ class Run(Record):
     seed: int
     status: Literal["complete", "failed", "dishonest"]
     reason: str = ""
+    trace: str = ""
     measurement: Measurement | None = None
 
 

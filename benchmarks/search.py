@@ -54,6 +54,7 @@ import torch
 
 from asi_arch.config import Data, Search, load_config
 from asi_arch.evaluate.questions import heldout_windows
+from asi_arch.knowledge import load_entries
 from asi_arch.records import Context, Experiment, MetricPoint, Outcome, Program, Proposal, Status
 from asi_arch.search.samplers import make_sampler
 from asi_arch.team.rules import BASELINES, rule_team
@@ -160,6 +161,7 @@ def search(folder: Path, budget: int, seed: int, arm: Arm) -> Result:
             parent=pool[parent - 1],
             references=tuple(pool[id - 1] for id in references),
             history=tuple(outcomes),
+            knowledge=load_entries(),
         )
         proposal = asyncio.run(team.researcher.propose(context))
         program = asyncio.run(team.engineer.implement(pool[0], proposal, context.parent))

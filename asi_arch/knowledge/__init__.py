@@ -10,7 +10,7 @@ from pathlib import Path
 from asi_arch.errors import UserError
 from asi_arch.records import Entry
 
-__all__ = ["entry", "load_entries", "parse_entry", "search"]
+__all__ = ["Library", "entry", "load_entries", "parse_entry", "search"]
 
 _ENTRIES = Path(__file__).parent / "entries"
 _WEIGHTS = (10.0, 4.0, 1.0, 3.0, 1.0)  # id, title, authors, tags, text
@@ -49,6 +49,17 @@ def search(query: str, limit: int = 5) -> list[Entry]:
             (match, *_WEIGHTS, max(limit, 0)),
         ).fetchall()
     return [entries[rowid] for (rowid,) in rows]
+
+
+class Library:
+    """Stand-in until the real one is here."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+
+    def search(self, query: str, limit: int = 5) -> list[Entry]:
+        """Return the nearest entries."""
+        return search(query, limit)
 
 
 def parse_entry(id: str, text: str) -> Entry:

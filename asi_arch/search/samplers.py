@@ -21,7 +21,7 @@ class TopSampler:
     settings: Search
 
     def sample(
-        self, outcomes: Sequence[Outcome], number: int, seed: int
+        self, outcomes: Sequence[Outcome], number: int, seed: int, attempt: int = 0
     ) -> tuple[int, tuple[int, ...]]:
         """Return the parent's id and the references' ids."""
         ranked = [outcome.experiment_id for outcome in _ranked(outcomes)][: self.settings.pool]
@@ -38,7 +38,7 @@ class RandomSampler:
     settings: Search
 
     def sample(
-        self, outcomes: Sequence[Outcome], number: int, seed: int
+        self, outcomes: Sequence[Outcome], number: int, seed: int, attempt: int = 0
     ) -> tuple[int, tuple[int, ...]]:
         """Return the parent's id and the references' ids."""
         ids = [outcome.experiment_id for outcome in _ranked(outcomes)]

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session, selectinload
 
 from asi_arch.errors import UserError
 from asi_arch.records import Experiment, Finding, Program, Proposal, Status
 from asi_arch.signature import signature_of
 from asi_arch.store.columns import decode_number
 from asi_arch.store.experiments import find_experiment, saved, taken_proposal, to_proposal
+from asi_arch.store.runs import discard_runs
 from asi_arch.store.tables import (
     ComponentRow,
     ExperimentProgramRow,
@@ -44,6 +45,17 @@ def _to_proposal_row(proposal: Proposal, attempt: int) -> ProposalRow:
             for position, part in enumerate(proposal.components)
         ],
     )
+
+
+def list_proposals(session: Session, among: Sequence[int]) -> dict[int, Proposal]:
+    """Return the latest proposal, also a rejected one, of those experiments that have one."""
+    rows = (
+        select(ProposalRow)
+        .where(ProposalRow.experiment_id.in_(among))
+        .order_by(ProposalRow.experiment_id, ProposalRow.attempt)
+        .options(selectinload(ProposalRow.components))
+    )
+    return {row.experiment_id: to_proposal(row) for row in session.scalars(rows)}
 
 
 def reject_proposal(
@@ -83,6 +95,22 @@ def save_program(
     )
     row.status, row.round, row.program_hash = Status.IMPLEMENTED, round, program.hash
     return saved(session, row)
+
+
+def save_repaired(
+    session: Session,
+    experiment_id: int,
+    program: Program,
+    round: int,
+    fingerprint: str,
+    failure: Finding,
+) -> Experiment:
+    """Replace a program whose training failed; `failure` stays as a finding about that round."""
+    known = select(func.count()).select_from(FindingRow)
+    position = session.scalar(known.filter_by(experiment_id=experiment_id, round=round - 1)) or 0
+    session.add(_to_finding_row(experiment_id, round - 1, position, failure))
+    discard_runs(session, experiment_id)
+    return save_program(session, experiment_id, program, round, fingerprint)
 
 
 def list_programs(session: Session, experiment_id: int) -> list[Program]:
@@ -125,19 +153,20 @@ def save_findings(
     row = find_experiment(session, experiment_id)
     session.execute(delete(FindingRow).filter_by(experiment_id=experiment_id, round=round))
     for position, finding in enumerate(findings):
-        fields = finding.model_dump(exclude={"check"})
-        session.add(
-            FindingRow(
-                experiment_id=experiment_id,
-                round=round,
-                position=position,
-                check_name=finding.check,
-                **fields,
-            )
-        )
+        session.add(_to_finding_row(experiment_id, round, position, finding))
     if verified:
         row.status = Status.VERIFIED
     return saved(session, row)
+
+
+def _to_finding_row(experiment_id: int, round: int, position: int, finding: Finding) -> FindingRow:
+    return FindingRow(
+        experiment_id=experiment_id,
+        round=round,
+        position=position,
+        check_name=finding.check,
+        **finding.model_dump(exclude={"check"}),
+    )
 
 
 def list_findings(session: Session, experiment_id: int) -> list[tuple[int, Finding]]:

@@ -54,14 +54,19 @@ def _judge(measurement: Measurement) -> tuple[str, str]:
 
 
 def save_failed_run(
-    session: Session, experiment_id: int, stage: str, seed: int, reason: str
+    session: Session, experiment_id: int, stage: str, seed: int, reason: str, trace: str
 ) -> Run:
     """Record why a training gave no measurement. A run once saved stays."""
     known = _find(session, experiment_id, stage, seed)
     if known is not None:
         return _to_run(known)
     row = RunRow(
-        experiment_id=experiment_id, stage=stage, seed=seed, status="failed", reason=reason
+        experiment_id=experiment_id,
+        stage=stage,
+        seed=seed,
+        status="failed",
+        reason=reason,
+        trace=trace,
     )
     return _add(session, row)
 
@@ -124,6 +129,7 @@ def _to_run(row: RunRow) -> Run:
         seed=row.seed,
         status=row.status,
         reason=row.reason,
+        trace=row.trace,
         measurement=None if row.status == "failed" else _to_measurement(row),
     )
 

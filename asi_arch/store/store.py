@@ -174,6 +174,10 @@ class Store:
         """Say why the taken proposal is not pursued; the experiment is sampled again."""
         return self._write(proposals.reject_proposal, experiment_id, reason, twin_id)
 
+    def proposals(self, among: Sequence[int]) -> dict[int, Proposal]:
+        """Return the latest proposal, also a rejected one, of those experiments that have one."""
+        return self._read(proposals.list_proposals, among)
+
     def change_parent(
         self, experiment_id: int, parent_id: int, reference_ids: Sequence[int]
     ) -> Experiment:
@@ -189,6 +193,14 @@ class Store:
     def program_rounds(self, experiment_id: int) -> list[Program]:
         """Return every program an experiment had, in order."""
         return self._read(proposals.list_programs, experiment_id)
+
+    def save_repaired(
+        self, experiment_id: int, program: Program, round: int, fingerprint: str, failure: Finding
+    ) -> Experiment:
+        """Make a program the current one after the training of the last one failed."""
+        return self._write(
+            proposals.save_repaired, experiment_id, program, round, fingerprint, failure
+        )
 
     def find_twin(self, fingerprint: str, among: Sequence[int]) -> int | None:
         """Return the first of the experiments whose program has this fingerprint."""
@@ -212,13 +224,11 @@ class Store:
         """Record a training; one whose loss is not finite has failed. A run once saved stays."""
         return self._write(runs.save_run, experiment_id, measurement)
 
-    def save_failed_run(self, experiment_id: int, stage: str, seed: int, reason: str) -> Run:
+    def save_failed_run(
+        self, experiment_id: int, stage: str, seed: int, reason: str, trace: str = ""
+    ) -> Run:
         """Record why a training gave no measurement. A run once saved stays."""
-        return self._write(runs.save_failed_run, experiment_id, stage, seed, reason)
-
-    def discard_runs(self, experiment_id: int) -> None:
-        """Forget the trainings of a program that is to be repaired."""
-        self._write(runs.discard_runs, experiment_id)
+        return self._write(runs.save_failed_run, experiment_id, stage, seed, reason, trace)
 
     def runs(
         self, campaign_id: int, stage: str | None = None, experiment_id: int | None = None

@@ -209,6 +209,7 @@ class RunRow(Row):
     seed: Mapped[BigKey]
     status: Mapped[str]
     reason: Mapped[str]
+    trace: Mapped[str] = mapped_column(server_default="")
     parameters: Mapped[BigOrNone]
     non_embedding: Mapped[BigOrNone]
     mlp_width: Mapped[int | None]

@@ -26,12 +26,9 @@ def answer(messages: Messages) -> str:
     """Return the JSON that the last prompt asks for."""
     system = messages[0]["content"]
     prompt = messages[-1]["content"] if len(messages) == 2 else messages[1]["content"]
-    if "You are the Researcher" in system:
-        return json.dumps(_propose(prompt))
-    if "You are the Analyst" in system:
-        return json.dumps(_analyse(prompt))
-    if "You are the Engineer" in system:
-        return json.dumps({"code": _write(prompt)})
+    for words, play in _PLAYS:
+        if words in system:
+            return json.dumps(play(prompt))
     found = re.search(r"\{.*\}", prompt)
     return found.group() if found else "{}"
 
@@ -78,6 +75,34 @@ def _analyse(prompt: str) -> dict[str, object]:
     }
 
 
+def _distill(prompt: str) -> dict[str, object]:
+    shown = re.findall(r"^experiment (\d+):", prompt, re.M)
+    return {"lessons": [{"text": "An output gate does no harm.", "evidence": shown[-2:]}]}
+
+
+def _judge(prompt: str) -> dict[str, object]:
+    return {"reason": "A small change of a known layer.", "score": int(_digest(prompt)[0], 16) // 2}
+
+
+def _trace(prompt: str) -> dict[str, object]:
+    literature, _, proposal = prompt.partition("# The proposal")
+    entries = re.findall(r"^\[(\d{4}\.\d{5})\]", literature, re.M)[:1]
+    parts = []
+    for name in re.findall(r"^- (.*?) \(", proposal, re.M):
+        known = entries if any(name == part[0] for part in _PARTS.values()) else []
+        origin = "cognition" if known else "originality"
+        parts.append({"name": name, "origin": origin, "citations": known, "reason": "By its rule."})
+    return {"components": parts}
+
+
+def _compare(prompt: str) -> dict[str, object]:
+    return {"reason": "The parts are put together in another way.", "same_as": ""}
+
+
+def _code(prompt: str) -> dict[str, object]:
+    return {"code": _write(prompt)}
+
+
 def _write(prompt: str) -> str:
     """Write or repair a program; a repair always differs from what failed."""
     name = re.findall(r"the class `(\w+)`", prompt)[-1]
@@ -94,6 +119,17 @@ def write_program(kind: str, name: str, map_index: int) -> str:
     rest = _PROGRAMS[kind].substitute(q=feature.format("q"), k=feature.format("k"))
     layer = Template(_LAYER).substitute(name=name, rule=_PARTS[kind][2], imports=_IMPORTS[kind])
     return layer + rest
+
+
+_PLAYS = (
+    ("You are the Researcher", _propose),
+    ("You are the Engineer", _code),
+    ("and you distil", _distill),
+    ("and you judge", _judge),
+    ("and you trace", _trace),
+    ("and you compare", _compare),
+    ("You are the Analyst", _analyse),
+)
 
 
 def _digest(text: str) -> str:

@@ -13,6 +13,7 @@ from asi_arch.config import Config
 from asi_arch.interfaces import Team
 from asi_arch.lab import Lab, Slots
 from asi_arch.launch import new_campaign
+from asi_arch.memory import Memory
 from asi_arch.records import (
     Analysis,
     Component,
@@ -22,6 +23,8 @@ from asi_arch.records import (
     Finding,
     Job,
     JobResult,
+    Judgement,
+    Lesson,
     MetricPoint,
     Origin,
     Program,
@@ -29,8 +32,10 @@ from asi_arch.records import (
     Protections,
     Score,
     Scored,
+    Trace,
     Training,
 )
+from asi_arch.search.samplers import make_sampler
 from asi_arch.store import Store
 from tests.campaigns import Silence, tiny_config
 
@@ -82,9 +87,28 @@ class SlowTeam:
     ) -> Program:
         raise AssertionError("nothing fails here")
 
+    async def diversify(self, context: Context) -> Proposal:
+        raise AssertionError("no idea comes twice")
+
     async def analyse(self, experiment: Experiment, relatives: Sequence[Experiment]) -> Analysis:
         await asyncio.sleep(self.seconds)
         return Analysis(summary="done")
+
+    async def distill(
+        self, experiments: Sequence[Experiment], lessons: Sequence[Lesson]
+    ) -> tuple[Lesson, ...]:
+        return (Lesson(text="nothing", evidence=(experiments[-1].id,)),)
+
+    async def judge(self, experiment: Experiment) -> Judgement | None:
+        return None
+
+    async def trace(self, experiment: Experiment, context: Context) -> tuple[Trace, ...]:
+        return ()
+
+    async def compare(
+        self, experiment: Experiment, proposal: Proposal, others: Sequence[Experiment]
+    ) -> int | None:
+        return None
 
 
 class SimulatedRunner:
@@ -147,11 +171,11 @@ def simulate(
     runner, team = SimulatedRunner(durations, folder), SlowTeam(thinking)
     with Store.open(str(folder / "a.db")) as store:
         record = new_campaign(store, config, folder)
+        config = config.settled()
         lab = Lab(
-            store,
-            record,
-            config.settled(),
+            Memory(store, record, config),
             Team(team, team, team),
+            make_sampler(config.search),
             runner,
             Silence(),
             Slots(config.jobs),

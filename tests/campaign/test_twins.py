@@ -59,13 +59,13 @@ def test_the_same_function_in_other_words_is_no_news(tmp_path: Path) -> None:
         lambda source: source.replace("super().__init__()", "super().__init__()\n        print()"),
     )
     assert said == ["the same function as experiment deltanet"]
-    assert phases[:5] == ["propose", "implement", "verify", "propose", "implement"]
+    assert phases[:5] == ["propose", "implement", "verify", "diversify", "implement"]
 
 
 def test_the_same_words_are_not_even_verified(tmp_path: Path) -> None:
     said, phases = with_first_program(tmp_path, lambda source: f"# Mine!\n{source}")
     assert said == ["the same program as experiment deltanet"]
-    assert phases[:5] == ["propose", "implement", "propose", "implement", "verify"]
+    assert phases[:5] == ["propose", "implement", "diversify", "implement", "verify"]
 
 
 def test_a_verification_that_is_read_back_is_the_one_that_was_asked_for() -> None:

@@ -6,7 +6,7 @@ import pytest
 from asi_arch.content import content
 from asi_arch.errors import UserError
 from asi_arch.records import RoleSettings
-from asi_arch.team.llm import ROLES, llm_team
+from asi_arch.team.llm import TASKS, llm_team
 from asi_arch.team.llm.answers import AnalysisAnswer, ProgramAnswer
 from asi_arch.team.llm.card import load_card
 from asi_arch.testing import MemoryLedger
@@ -23,12 +23,8 @@ def write(folder: Path, text: str) -> Path:
 
 def test_all_cards_are_there() -> None:
     names = [f"{path.parent.name}/{path.stem}" for path in CARDS]
-    assert names == [
-        "analyst/analyse",
-        "engineer/implement",
-        "engineer/repair",
-        "researcher/propose",
-    ]
+    assert names == sorted(f"{role}/{task}" for role, tasks in TASKS.items() for task in tasks)
+    assert len(names) == 9
 
 
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.stem)
@@ -53,7 +49,8 @@ def test_a_card_of_the_users_own_takes_the_place_of_the_shipped_one(tmp_path: Pa
 
 
 def test_the_users_temperature_wins() -> None:
-    card = load_card("analyst", "analyse", AnalysisAnswer, {"experiment", "relatives"})
+    answer_type, variables = TASKS["analyst"]["analyse"]
+    card = load_card("analyst", "analyse", answer_type, set(variables))
     assert card.settings(RoleSettings()).temperature == 0.3
     assert card.settings(RoleSettings(temperature=0.0)).temperature == 0.0
 
@@ -85,7 +82,7 @@ def test_an_unknown_attribute_is_an_error_when_rendered(tmp_path: Path) -> None:
 def test_a_team_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
     scripted = RoleSettings(backend="scripted")
     with pytest.raises(UserError, match="no folder of role cards"):
-        llm_team({}, MemoryLedger(), tmp_path / "missing")
+        llm_team({}, MemoryLedger(), 9_000, str(tmp_path / "missing"))
     write(tmp_path, HEADER + "s\n---\n{{ unknown }}")
     with pytest.raises(UserError, match="unknown variables"):
-        llm_team(dict.fromkeys(ROLES, scripted), MemoryLedger(), tmp_path)
+        llm_team(dict.fromkeys(TASKS, scripted), MemoryLedger(), 9_000, str(tmp_path))

@@ -24,7 +24,7 @@ from asi_arch.records import (
     RoleSettings,
     Status,
 )
-from asi_arch.team.llm import ROLES, llm_team
+from asi_arch.team.llm import TASKS, llm_team
 from asi_arch.testing import MemoryLedger
 
 SOURCE = "import torch\n\nclass DeltaNet(torch.nn.Module):\n    pass\n"
@@ -65,7 +65,7 @@ CONTEXT = Context(
 
 def team(answers: Iterable[str] | Callable[[list[dict[str, str]]], str]) -> tuple[Team, Any]:
     """A team whose one backend gives these answers; returns the backend too."""
-    built = llm_team(dict.fromkeys(ROLES, RoleSettings(backend="scripted")), MemoryLedger())
+    built = llm_team(dict.fromkeys(TASKS, RoleSettings(backend="scripted")), MemoryLedger(), 12_000)
     researcher: Any = built.researcher
     backend = researcher.speaker.backend
     backend.__init__(RoleSettings(), answers)
@@ -101,11 +101,22 @@ def test_the_researcher_sees_what_it_needs() -> None:
     prompt = text(backend.requests[0].messages)
     assert SOURCE.strip() in prompt and "experiment 3: DeltaNet" in prompt
     assert "fitness +0.03" in prompt and "gates helped" in prompt and "keep: the gate" in prompt
-    assert "OldMixer is the same program as experiment 4" in prompt
     assert all(f"[{entry.id}] {entry.title}" in prompt for entry in CONTEXT.knowledge)
     assert "experiment 7 (candidate) +0.20" in prompt
     assert "candidate 9" in prompt, "equal prompts would give equal proposals"
     assert backend.requests[0].settings.temperature == 0.8
+
+
+def test_what_was_refused_is_shown_with_the_fate_of_its_twin() -> None:
+    failed = experiment(4, status=Status.REJECTED, fitness=None, reason="causality: it leaks")
+    built, backend = team([proposal("4", origin="analysis")])
+    context = CONTEXT.model_copy(update={"twins": (failed,)})
+    made = asyncio.run(built.researcher.diversify(context))
+    prompt = text(backend.requests[0].messages)
+    assert "OldMixer is the same program as experiment 4" in prompt
+    assert "experiment 4: Layer4 (candidate, rejected" in prompt and "it leaks" in prompt
+    assert made.components[0].citations == ("4",)
+    assert backend.requests[0].settings.temperature == 1.0
 
 
 def test_the_system_text_is_the_same_for_every_experiment() -> None:
@@ -229,21 +240,27 @@ def test_the_analyst_sees_result_and_relatives() -> None:
 
 def test_the_scripted_model_plays_all_roles() -> None:
     ledger = MemoryLedger()
-    built = llm_team(dict.fromkeys(ROLES, RoleSettings(backend="scripted")), ledger)
+    built = llm_team(dict.fromkeys(TASKS, RoleSettings(backend="scripted")), ledger, 12_000)
 
     async def play(number: int) -> tuple[Proposal, str]:
-        context = CONTEXT.model_copy(update={"rejections": (str(number),)})
+        context = CONTEXT.model_copy(update={"number": number})
         made = await built.researcher.propose(context)
         tried = experiment(number, name=made.name, proposal=made)
         program = await built.engineer.implement(tried, made, PARENT)
+        tried = tried.model_copy(update={"program": program})
         bad = Finding(check="causality", passed=False, evidence="it leaks")
         repaired = await built.engineer.repair(tried, program, [bad])
         assert repaired.source != program.source and f"class {made.name}(" in repaired.source
         assert (await built.analyst.analyse(tried, [PARENT])).summary
+        assert await built.analyst.judge(tried) is not None
+        traces = await built.analyst.trace(tried, context)
+        assert [trace.component for trace in traces] == [part.name for part in made.components]
+        assert await built.analyst.compare(tried, made, [experiment(5, proposal=made)]) is None
+        assert await built.analyst.distill([PARENT, tried], ())
         return made, program.source
 
     played = [asyncio.run(play(number)) for number in range(10, 30)]
-    assert len(ledger.requests) == 80, "some answer was refused"
+    assert len(ledger.requests) == 160, "some answer was refused"
     assert {made.name[:5] for made, _ in played} == {"Decay", "Gated", "Delta"}
     assert len({made.name for made, _ in played}) == 20
     assert all(ast.parse(source) for _, source in played)
@@ -254,7 +271,9 @@ def test_the_scripted_model_plays_all_roles() -> None:
 def test_roles_with_equal_settings_share_a_backend() -> None:
     same = RoleSettings(backend="scripted", model="a")
     other = RoleSettings(backend="scripted", model="b")
-    built: Any = llm_team({"researcher": same, "engineer": same, "analyst": other}, MemoryLedger())
+    built: Any = llm_team(
+        {"researcher": same, "engineer": same, "analyst": other}, MemoryLedger(), 9
+    )
     assert built.researcher.speaker.backend is built.engineer.speaker.backend
     assert built.analyst.speaker.backend is not built.engineer.speaker.backend
     assert isinstance(built.analyst.speaker.backend, ScriptedBackend)

@@ -66,9 +66,8 @@ def context(
     parent: Experiment, others: Sequence[Experiment] = (), number: int = 1, **fields: Any
 ) -> Context:
     history = tuple(outcome_of(e) for e in (parent, *others))
-    return Context(
-        experiment_id=99, number=number, seed=5, parent=parent, history=history, **fields
-    )
+    given = {"knowledge": load_entries()[:1]} | fields
+    return Context(experiment_id=99, number=number, seed=5, parent=parent, history=history, **given)
 
 
 def propose(context: Context, team: Any = TEAM) -> Proposal:
@@ -297,10 +296,7 @@ def test_parents_from_outside_start_from_a_baseline(name: str, key: str) -> None
         update={"name": name, "proposal": None}
     )
     assert design_of(parent) == BASELINES[key]
-    proposals = [
-        propose(Context(experiment_id=2, number=number, seed=0, parent=parent))
-        for number in range(20)
-    ]
+    proposals = [propose(context(parent, number=number)) for number in range(20)]
     changes = [Design.from_choices(p.choices).changes(BASELINES[key]) for p in proposals]
     assert all(1 <= len(names) <= 6 for names in changes)
 

@@ -4,11 +4,12 @@ import ast
 import keyword
 import re
 import warnings
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from asi_arch.records import Analysis, Component, Origin, Proposal
+from asi_arch.records import Analysis, Component, Judgement, Lesson, Origin, Proposal, Trace
 
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
 
@@ -57,20 +58,9 @@ class ProposalAnswer(_Answer):
             entries: ids of the knowledge entries in the prompt.
             experiments: ids of the experiments in the prompt.
         """
-        allowed = {Origin.COGNITION: entries, Origin.ANALYSIS: experiments}
-        problems = {}
-        for index, part in enumerate(self.components):
-            if part.origin is Origin.ORIGINALITY:
-                continue
-            known, cited = allowed[part.origin], citations(part)
-            if not cited or not set(cited) <= known:
-                problems[index] = (
-                    f"component {part.name!r} has origin {part.origin} and cites {cited}; "
-                    f"allowed are {sorted(known)}"
-                )
-        return problems
+        return _unsupported(self.components, entries, experiments)
 
-    def proposal(self, unsupported: set[int]) -> Proposal:
+    def proposal(self, unsupported: Collection[int]) -> Proposal:
         """The record; components listed as unsupported count as originality."""
         return Proposal(
             name=self.name,
@@ -126,6 +116,104 @@ class AnalysisAnswer(_Answer):
         return Analysis(summary=self.summary, keep=tuple(self.keep), drop=tuple(self.drop))
 
 
+class LessonAnswer(_Answer):
+    """One thing that several experiments show."""
+
+    text: Text
+    evidence: list[Text]
+
+
+class LessonsAnswer(_Answer):
+    """What the experiments teach together, the most useful first."""
+
+    lessons: list[LessonAnswer] = Field(max_length=12)
+
+    def problem(self, experiments: set[str]) -> str:
+        """What is wrong with the evidence: it must name experiments of the prompt."""
+        for lesson in self.lessons:
+            cited = bare(lesson.evidence)
+            if not cited or not set(cited) <= experiments:
+                return (
+                    f"the lesson {lesson.text[:80]!r} names {cited} as evidence; "
+                    f"allowed are {sorted(experiments, key=int)}"
+                )
+        return ""
+
+    def records(self) -> tuple[Lesson, ...]:
+        """The records."""
+        return tuple(
+            Lesson(text=lesson.text, evidence=tuple(int(id) for id in bare(lesson.evidence)))
+            for lesson in self.lessons
+        )
+
+
+class JudgementAnswer(_Answer):
+    """An opinion on a program that nobody has trained yet."""
+
+    reason: Text
+    score: int = Field(ge=0, le=10)
+
+    def judgement(self) -> Judgement:
+        """The record, its score from 0 to 1."""
+        return Judgement(score=self.score / 10, reason=self.reason)
+
+
+class TracedAnswer(_Answer):
+    """Where one component comes from."""
+
+    name: Text
+    origin: Origin
+    citations: list[Text]
+    reason: Text
+
+
+class TraceAnswer(_Answer):
+    """Where each component of a proposal comes from."""
+
+    components: list[TracedAnswer]
+
+    def problem(self, names: list[str], entries: set[str], experiments: set[str]) -> str:
+        """What is wrong: every component once, and citations from the prompt only."""
+        if sorted(part.name for part in self.components) != sorted(names):
+            return f"the components must be exactly {names}, by these names."
+        return "; ".join(_unsupported(self.components, entries, experiments).values())
+
+    def records(self, names: list[str]) -> tuple[Trace, ...]:
+        """The records, in the order of the proposal."""
+        parts = sorted(self.components, key=lambda part: names.index(part.name))
+        return tuple(
+            Trace(
+                component=part.name,
+                origin=part.origin,
+                citations=() if part.origin is Origin.ORIGINALITY else bare(part.citations),
+                reason=part.reason,
+            )
+            for part in parts
+        )
+
+
+class ComparisonAnswer(_Answer):
+    """Whether an idea is known already: the number of the experiment it repeats, or nothing."""
+
+    reason: Text
+    same_as: Text
+
+    def problem(self, experiments: set[str]) -> str:
+        """What is wrong: the twin must be one of those in the prompt."""
+        if self.twin is None or str(self.twin) in experiments:
+            return ""
+        allowed = sorted(experiments, key=int)
+        return f"same_as is {self.same_as!r}; it must be empty or one of {allowed}."
+
+    @property
+    def twin(self) -> int | None:
+        """The id of the experiment that has the same idea, None where there is none."""
+        (name,) = bare([self.same_as])
+        if name.lower() in ("", "none", "null", "no"):
+            return None
+        return int(name) if re.fullmatch(r"\d{1,9}", name) else -1
+
+
 def parse(source: str) -> ast.Module:
     """Parse generated code without its warnings (invalid escapes and the like)."""
     with warnings.catch_warnings():
@@ -133,20 +221,40 @@ def parse(source: str) -> ast.Module:
         return ast.parse(source)
 
 
-def citations(part: ComponentAnswer) -> list[str]:
-    """Bare ids: `arXiv:2412.06464` and `experiment 12` lose their prefix."""
-    prefix = re.compile(r"^(?:arxiv:|experiment|#|\s)+", re.IGNORECASE)
-    return [prefix.sub("", cited).rstrip() for cited in part.citations]
+def bare(citations: Iterable[str]) -> tuple[str, ...]:
+    """Ids alone: `arXiv:2412.06464` and `experiment 12` lose their prefix."""
+    prefix = re.compile(r"^(?:arxiv:|experiment|#|\[|\s)+", re.IGNORECASE)
+    return tuple(prefix.sub("", cited).rstrip("] ") for cited in citations)
+
+
+def _unsupported(
+    parts: Iterable[ComponentAnswer | TracedAnswer], entries: set[str], experiments: set[str]
+) -> dict[int, str]:
+    """What is wrong with the citations of the parts, by index."""
+    allowed = {Origin.COGNITION: entries, Origin.ANALYSIS: experiments}
+    problems = {}
+    for index, part in enumerate(parts):
+        if part.origin is Origin.ORIGINALITY:
+            continue
+        known, cited = allowed[part.origin], bare(part.citations)
+        if not cited or not set(cited) <= known:
+            problems[index] = (
+                f"component {part.name!r} has origin {part.origin} and cites {list(cited)}; "
+                f"allowed are {sorted(known)}"
+            )
+    return problems
 
 
 def _component(part: ComponentAnswer, supported: bool) -> Component:
     own = part.origin is Origin.ORIGINALITY or not supported
+    claim = "" if supported else f"{part.origin}: {', '.join(bare(part.citations)) or 'nothing'}"
     return Component(
         name=part.name,
         category=part.category,
         origin=Origin.ORIGINALITY if own else part.origin,
-        citations=() if own else tuple(citations(part)),
+        citations=() if own else bare(part.citations),
         description=part.description,
+        unsupported=claim,
     )
 
 

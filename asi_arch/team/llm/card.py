@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from asi_arch.content import content
 from asi_arch.errors import UserError
 from asi_arch.records import Message, RoleSettings
-from asi_arch.team.llm.show import describe, source
+from asi_arch.team.llm.show import describe, finding, one_line, quoted, source
 
 _BREAK = "\n---\n"
 
@@ -22,8 +22,13 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["describe"] = describe
-    environment.filters["source"] = source
+    environment.filters |= {
+        "describe": describe,
+        "finding": finding,
+        "one_line": one_line,
+        "quoted": quoted,
+        "source": source,
+    }
     return environment
 
 

@@ -1,11 +1,17 @@
-"""How experiments, programs and the history read in a prompt."""
+"""How experiments, programs, findings and the history read in a prompt.
 
+Whatever a model, a paper or a program wrote is put on one line or quoted, so that it cannot pass
+for a part of the prompt.
+"""
+
+import re
 from collections import Counter
 from collections.abc import Sequence
 
-from asi_arch.records import Experiment, Outcome, Program, Status
+from asi_arch.records import Experiment, Finding, Outcome, Program, Status
 
 _LONG = 800  # characters of a motivation or a summary
+_EVIDENCE = 4_000  # characters of what a check or a traceback says
 _BEST = 5
 
 
@@ -17,24 +23,35 @@ def describe(experiment: Experiment) -> str:
         f"({experiment.kind}, {experiment.status}, fitness {fitness})"
     ]
     if experiment.proposal is not None:
-        parts = [f"{part.name} [{part.origin}]" for part in experiment.proposal.components]
-        lines.append(f"  idea: {_short(experiment.proposal.motivation)}")
+        parts = [f"{one_line(p.name)} [{p.origin}]" for p in experiment.proposal.components]
+        lines.append(f"  idea: {one_line(experiment.proposal.motivation)}")
         lines.append(f"  parts: {'; '.join(parts)}")
     if experiment.reason:
-        lines.append(f"  ended: {_short(experiment.reason)}")
+        lines.append(f"  ended: {one_line(experiment.reason)}")
     if experiment.analysis is not None:
-        lines.append(f"  analysis: {_short(experiment.analysis.summary)}")
-        lines += [f"  keep: {rule}" for rule in experiment.analysis.keep]
-        lines += [f"  drop: {rule}" for rule in experiment.analysis.drop]
+        lines.append(f"  analysis: {one_line(experiment.analysis.summary)}")
+        lines += [f"  keep: {one_line(rule)}" for rule in experiment.analysis.keep]
+        lines += [f"  drop: {one_line(rule)}" for rule in experiment.analysis.drop]
     return "\n".join(lines)
 
 
 def source(holder: Experiment | Program) -> str:
-    """The program in a code fence, whole."""
+    """The program in a code fence that it cannot close, whole."""
     program = holder.program if isinstance(holder, Experiment) else holder
     if program is None:
         return "(no program)"
-    return f"```python\n{program.source.rstrip()}\n```"
+    ticks = max((len(run) for run in re.findall("`+", program.source)), default=0)
+    fence = "`" * max(3, ticks + 1)
+    return f"{fence}python\n{program.source.rstrip()}\n{fence}"
+
+
+def finding(found: Finding) -> str:
+    """What a check measured and saw, its evidence quoted."""
+    lines = [f"{found.check}:", quoted(_end(found.evidence))]
+    lines += [f"  {name} = {value}" for name, value in found.measured.items()]
+    if found.hint:
+        lines.append(f"  hint: {one_line(found.hint)}")
+    return "\n".join(lines)
 
 
 def history(outcomes: Sequence[Outcome]) -> str:
@@ -55,6 +72,17 @@ def best(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return [o for _, _, o in sorted(scored, key=lambda item: item[:2])[:_BEST]]
 
 
-def _short(text: str) -> str:
+def quoted(text: str) -> str:
+    """Each line behind a mark, as in an answered letter."""
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+
+def one_line(text: str) -> str:
+    """The text on one line, cut at a word when it is long."""
     text = " ".join(text.split())
     return text if len(text) <= _LONG else text[:_LONG].rsplit(" ", 1)[0] + " …"
+
+
+def _end(text: str) -> str:
+    """The end of a long text, where tracebacks say what happened."""
+    return text if len(text) <= _EVIDENCE else "… " + text[-_EVIDENCE:]

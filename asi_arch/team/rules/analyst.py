@@ -1,12 +1,27 @@
-"""The rule-based Analyst: it says which changed decisions moved the fitness."""
+"""The rule-based Analyst: it says which changed decisions moved the fitness.
+
+It gives no opinions and traces no origins: what it knows is measured, and the rule-based
+Researcher's origins are true by construction.
+"""
 
 from collections.abc import Sequence
 
-from asi_arch.records import Analysis, Experiment, Outcome
+from asi_arch.records import (
+    Analysis,
+    Context,
+    Experiment,
+    Judgement,
+    Lesson,
+    Outcome,
+    Proposal,
+    Trace,
+)
 from asi_arch.search.objective import WITHIN
-from asi_arch.team.rules.effects import Effects, fit
-from asi_arch.team.rules.researcher import design_of
-from asi_arch.team.rules.space import Design
+from asi_arch.team.rules.effects import Contrast, Effects, fit
+from asi_arch.team.rules.researcher import design_of, has_design
+from asi_arch.team.rules.space import SPACE, Design
+
+_LESSONS = 8
 
 
 class RuleAnalyst:
@@ -35,6 +50,46 @@ class RuleAnalyst:
         drop = tuple(f"{n}={design[n]}" for n, sign in verdicts.items() if sign < 0)
         sentences.append(_blame(keep, drop))
         return Analysis(summary=" ".join(s for s in sentences if s), keep=keep, drop=drop)
+
+    async def distill(
+        self, experiments: Sequence[Experiment], lessons: Sequence[Lesson]
+    ) -> tuple[Lesson, ...]:
+        """Return the clearest measured effects; lessons drawn before are measured anew."""
+        effects = fit(_outcome(e) for e in experiments if has_design(e))
+        found = [
+            (contrast.mean / contrast.sd, decision.name, old, new, contrast)
+            for decision in SPACE.values()
+            for old in decision.options
+            for new in decision.options
+            if (contrast := effects.contrast(decision.name, old, new)).is_measured
+        ]
+        clearest = sorted(found, key=lambda one: (-one[0], *one[1:4]))[:_LESSONS]
+        return tuple(_lesson(name, old, new, c) for _, name, old, new, c in clearest)
+
+    async def judge(self, experiment: Experiment) -> Judgement | None:
+        """Return no opinion."""
+        return None
+
+    async def trace(self, experiment: Experiment, context: Context) -> tuple[Trace, ...]:
+        """Return no origins."""
+        return ()
+
+    async def compare(
+        self, experiment: Experiment, proposal: Proposal, others: Sequence[Experiment]
+    ) -> int | None:
+        """Return the experiment that made the same decisions."""
+        if not proposal.choices:
+            return None
+        same = (o.id for o in others if o.proposal and o.proposal.choices == proposal.choices)
+        return next(same, None)
+
+
+def _lesson(name: str, old: str, new: str, contrast: Contrast) -> Lesson:
+    text = (
+        f"{name}={new} is better than {name}={old} by {contrast.mean:.2g} ± {contrast.sd:.2g} "
+        "units of fitness"
+    )
+    return Lesson(text=text, evidence=contrast.with_new + contrast.with_old)
 
 
 def _verdicts(design: Design, before: Design, gain: float, effects: Effects) -> dict[str, float]:

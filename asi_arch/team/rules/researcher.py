@@ -24,12 +24,16 @@ class RuleResearcher:
         """Return the most promising of the variations that were not tried before."""
         rng = _generator(context)
         parent = design_of(context.parent)
-        references = [design_of(e) for e in context.references if _has_design(e)]
-        effects = fit(context.history, literature=True)
+        references = [design_of(e) for e in context.references if has_design(e)]
+        effects = fit(context.history, literature=bool(context.knowledge))
         untried = _untried(context, moves(parent, references, rng))
         drawn = itertools.islice(untried, _CANDIDATES)
         best = max(drawn, key=lambda move: effects.promise(move.design))
         return explain(context.parent, parent, best, fit(context.history))
+
+    async def diversify(self, context: Context) -> Proposal:
+        """Return another variation; what was refused by name is left out."""
+        return await self.propose(context)
 
 
 class RandomResearcher:
@@ -43,6 +47,10 @@ class RandomResearcher:
             context.parent, design_of(context.parent), next(_untried(context, draws)), fit(())
         )
 
+    async def diversify(self, context: Context) -> Proposal:
+        """Return another draw."""
+        return await self.propose(context)
+
 
 def design_of(experiment: Experiment) -> Design:
     """Return the design of an experiment, as it was after repairs.
@@ -50,7 +58,7 @@ def design_of(experiment: Experiment) -> Design:
     An experiment that is not of this space starts from the baseline of its name, and any other
     from gated DeltaNet.
     """
-    if not _has_design(experiment):
+    if not has_design(experiment):
         return baseline_design(experiment.name) or BASELINES["gated_deltanet"]
     assert experiment.proposal is not None
     proposed = Design.from_choices(experiment.proposal.choices)
@@ -60,7 +68,8 @@ def design_of(experiment: Experiment) -> Design:
         return proposed
 
 
-def _has_design(experiment: Experiment) -> bool:
+def has_design(experiment: Experiment) -> bool:
+    """Whether the experiment is a point of the design space."""
     return experiment.proposal is not None and bool(experiment.proposal.choices)
 
 

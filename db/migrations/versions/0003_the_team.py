@@ -26,6 +26,7 @@ def of_experiment() -> sa.Column:
 def upgrade() -> None:
     _change_calls()
     _change_proposals()
+    op.add_column("runs", sa.Column("trace", sa.Text(), nullable=False, server_default=""))
     op.add_column("knowledge", sa.Column("source", sa.Text(), nullable=False, server_default=""))
     op.create_table(
         "judgements",
