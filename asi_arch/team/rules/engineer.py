@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from asi_arch.records import Experiment, Finding, Program, Proposal
+from asi_arch.team.rules.reading import read_proposal
 from asi_arch.team.rules.render import read_design, render
+from asi_arch.team.rules.researcher import design_of
 from asi_arch.team.rules.space import BASELINES, SPACE, Design
 
 _SAFE = BASELINES["gated_deltanet"]
@@ -35,11 +37,14 @@ class RuleEngineer:
     async def implement(
         self, experiment: Experiment, proposal: Proposal, parent: Experiment
     ) -> Program:
-        """Return the program of the proposal's choices.
+        """Return the program of the proposal's choices, or of its words where it has no choices.
 
         Raises:
             UserError: the proposal carries choices that are not of this design space.
+            BackendError: the proposal speaks of nothing that this design space has.
         """
+        if not proposal.choices:
+            return render(read_proposal(proposal, design_of(parent)), proposal.name)
         return render(Design.from_choices(proposal.choices), proposal.name)
 
     async def repair(
