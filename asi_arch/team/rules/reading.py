@@ -18,7 +18,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "decay": {
         "none": r"(no|without) decay",
-        "channel": r"(per[- ]channel|channel[- ]?wise|fine[- ]grained|vector|diagonal) (decay|gate)",
+        "channel": r"(per[- ]channel|channel[- ]?wise|fine[- ]grained|diagonal) (decay|gate)",
         "head": r"(fixed|constant) decay|retention|decay per head",
         "scalar": r"(data[- ]dependent|scalar|gated|learned) decay|forget gate",
     },
