@@ -54,10 +54,6 @@ def test_the_parent_and_its_program_always_stay() -> None:
 def test_the_least_valuable_goes_first() -> None:
     parent = len(describe(CONTEXT.parent) + source(CONTEXT.parent)) // CHARACTERS
     sizes = [shown(fit(CONTEXT, parent + extra)) for extra in range(0, 1500, 10)]
-    assert all(
-        small.items() <= large.items() or small != large
-        for small, large in zip(sizes, sizes[1:], strict=False)
-    )
     first_with = {kind: next(i for i, s in enumerate(sizes) if s[kind]) for kind in KINDS}
     order = sorted(KINDS, key=lambda kind: first_with[kind])
     assert order[0] in ("twins", "lessons")
