@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from asi_arch.backends.prices import Price, find_price, load_prices
 from asi_arch.errors import UserError
 from asi_arch.records import Campaign, Limits, RoleSettings, SandboxMode
 
@@ -312,17 +313,15 @@ class Config(_Section):
     def _money_needs_prices(self) -> Self:
         if self.team != "llm" or self.budget.money is None:
             return self
-        unpriced = [
-            name
-            for name, role in self.roles.items()
-            if role.backend == "openai" and (role.input_price is None or role.output_price is None)
-        ]
-        if unpriced:
-            raise ValueError(
-                f"budget.money = {self.budget.money} cannot be kept without prices: give "
-                "--input-price and --output-price in US dollars per million tokens, or "
-                f"roles.{unpriced[0]}.input_price and roles.{unpriced[0]}.output_price"
-            )
+        prices = load_prices(Path(self.prices) if self.prices else None)
+        for name, role in self.roles.items():
+            if not _has_price(role, prices):
+                raise ValueError(
+                    f"budget.money = {self.budget.money} cannot be kept without the price of "
+                    f"{role.model!r}: give --input-price and --output-price in US dollars per "
+                    f"million tokens, or roles.{name}.input_price and roles.{name}.output_price, "
+                    "or a file of prices with --set prices=FILE"
+                )
         return self
 
     @model_validator(mode="after")
@@ -334,6 +333,13 @@ class Config(_Section):
                 f"{', '.join(self.baselines)}"
             )
         return self
+
+
+def _has_price(role: RoleSettings, prices: Mapping[str, Price]) -> bool:
+    """Whether the money of a role can be counted; other backends say themselves what they cost."""
+    if role.backend not in ("openai", "azure") or find_price(prices, role.model):
+        return True
+    return role.input_price is not None and role.output_price is not None
 
 
 def _absolute(path: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from asi_arch.backends.prices import load_prices
 from asi_arch.baselines import baseline_program
 from asi_arch.campaign import Campaign
 from asi_arch.config import Config, changed_config, stored_config
@@ -76,7 +77,8 @@ def make_campaign(store: Store, record: CampaignRecord, watcher: Watcher) -> Cam
     """Return the campaign of a record, ready to run in this process."""
     config = stored_config(record)
     runner = LocalRunner(Path(record.folder) / "jobs", config.sandbox)
-    ledger = CampaignLedger(store, record.id, config.budget)
+    prices = load_prices(Path(config.prices) if config.prices else None)
+    ledger = CampaignLedger(store, record.id, config.budget, prices, watcher.on_message)
     team = make_team(config, ledger)
     sampler, slots = make_sampler(config.search), Slots(config.jobs)
     return Campaign(Lab(Memory(store, record, config), team, sampler, runner, watcher, slots))

@@ -11,6 +11,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from asi_arch.cli.audit import audit
+from asi_arch.cli.backends import backends
 from asi_arch.cli.baselines import baselines
 from asi_arch.cli.db import db
 from asi_arch.cli.diff import diff
@@ -87,6 +88,7 @@ for _command in (*_CAMPAIGNS, *_QUERIES, *_TOOLS):
     app.command()(_command)
 app.add_typer(db, name="db")
 app.add_typer(prompts, name="prompts")
+app.add_typer(backends, name="backends")
 
 
 def main() -> None:
