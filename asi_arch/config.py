@@ -177,11 +177,16 @@ class Verify(_Section):
 class Search(_Section):
     """How parents and references are drawn from the pool (defaults of arXiv 2507.18074)."""
 
-    sampler: Literal["top", "random"] = "top"
+    sampler: Literal["paper", "greedy", "random", "weighted"] = Field(
+        "paper", description="how a parent is drawn; 'weighted' uses none of them too often"
+    )
     roots: Names = Field(
         ("deltanet", "gated_deltanet"), description="baselines that may be parents"
     )
     pool: int = Field(50, ge=1, description="best experiments kept as candidates for sampling")
+    renew_every: int = Field(
+        1, ge=1, description="experiments after which 'paper' renews its pool; published: 50"
+    )
     parents: int = Field(10, ge=1, description="a parent is one of the first so many")
     references: int = Field(4, ge=0, description="how many others are shown")
     in_flight: int | None = Field(
