@@ -167,7 +167,19 @@ def test_a_limit_that_is_too_large_is_the_users_to_mend() -> None:
         pytest.raises(BackendError, match="supports at most 8"),
     ):
         ask(backend(server))
-    assert server.received == 2 and backend(server).dialect == Dialect()
+    assert server.received == 1 and backend(server).dialect == Dialect()
+
+
+@pytest.mark.parametrize(
+    "code", ["content_filter", "model_not_found", "billing_hard_limit_reached"]
+)
+def test_a_refusal_with_another_reason_is_final(code: str) -> None:
+    with (
+        llm_server(lambda messages: ANSWER, faults=(Fault(status=400, code=code),)) as server,
+        pytest.raises(BackendError, match="fault 400 on purpose"),
+    ):
+        ask(backend(server))
+    assert server.received == 1
 
 
 def test_a_refusal_without_a_reason_is_met_in_words_once_and_not_remembered() -> None:
