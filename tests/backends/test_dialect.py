@@ -112,10 +112,17 @@ def test_all_refusals_together() -> None:
         assert ask(backend(server)).faults == ()
 
 
-def test_a_server_without_a_system_role() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        "System role not supported",
+        "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+    ],
+)
+def test_a_server_without_a_system_role(message: str) -> None:
     def faults(number: int, body: Json) -> Fault:
         with_system = body["messages"][0]["role"] == "system"
-        return Fault(status=400, message="System role not supported") if with_system else Fault()
+        return Fault(status=400, message=message) if with_system else Fault()
 
     with llm_server(lambda messages: ANSWER, faults=faults) as server:
         ask(backend(server))
