@@ -105,9 +105,11 @@ class Memory:
         return self.store.experiments(self.campaign.id, kind="baseline")
 
     def _as_seen(self, id: int, seen: dict[int, Outcome]) -> Experiment:
-        """Return an experiment without a fitness that may not be known yet."""
-        fitness = seen[id].fitness if id in seen else None
-        return self._shown(self.store.experiment(id)).model_copy(update={"fitness": fitness})
+        """Return an experiment as far as it may be known: a baseline may be under way yet."""
+        outcome = seen.get(id)
+        fitness, status = (outcome.fitness, outcome.status) if outcome else (None, Status.COMPLETE)
+        found = self._shown(self.store.experiment(id))
+        return found.model_copy(update={"fitness": fitness, "status": status})
 
     def _shown(self, experiment: Experiment) -> Experiment:
         """Leave out the analysis where the configuration does without analyses."""
