@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test check setup setup-test docs clean
+# make test-litellm: the openai backend against a LiteLLM proxy, in a second environment.
+.PHONY: demo test test-litellm check setup setup-test docs clean
 
 demo: setup
 	$(BIN)/asi-arch run --preset demo
@@ -15,6 +16,10 @@ check: setup-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-litellm: .venv/.installed-test .venv-litellm/.installed
+	ASI_ARCH_LITELLM=$(CURDIR)/.venv-litellm/bin/litellm \
+		$(BIN)/pytest -m litellm tests/backends/test_litellm.py
 
 setup: .venv/.installed
 
@@ -32,5 +37,11 @@ docs: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
+.venv-litellm/.installed:
+	test -x .venv-litellm/bin/python || $(PYTHON) -m venv .venv-litellm
+	echo '*' > .venv-litellm/.gitignore
+	.venv-litellm/bin/pip install --quiet --disable-pip-version-check 'litellm[proxy]'
+	touch $@
+
 clean:
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-litellm dist build .pytest_cache .mypy_cache .ruff_cache

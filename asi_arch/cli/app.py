@@ -20,6 +20,7 @@ from asi_arch.cli.lineage import lineage
 from asi_arch.cli.options import wants_trace
 from asi_arch.cli.output import err
 from asi_arch.cli.presets import presets
+from asi_arch.cli.prompts import prompts
 from asi_arch.cli.provenance import provenance
 from asi_arch.cli.resume import resume
 from asi_arch.cli.run import run
@@ -85,6 +86,7 @@ _TOOLS = (verify, train, audit, presets, doctor)
 for _command in (*_CAMPAIGNS, *_QUERIES, *_TOOLS):
     app.command()(_command)
 app.add_typer(db, name="db")
+app.add_typer(prompts, name="prompts")
 
 
 def main() -> None:

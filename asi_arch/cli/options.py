@@ -11,7 +11,7 @@ from asi_arch.records import SandboxMode
 DEFAULT_DB = "asi-arch.db"
 STAGES = ("probe", "explore", "confirm")
 _DEBUG = "asi_arch.debug"
-_LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**31 - 1
 
 
 def complete_presets(incomplete: str) -> list[str]:
@@ -59,13 +59,13 @@ CampaignId = Annotated[
         "--campaign",
         metavar="N",
         min=1,
-        max=_LARGEST_ID,
+        max=LARGEST_ID,
         help="Which campaign; the latest if not given.",
         autocompletion=complete_campaigns,
     ),
 ]
 ExperimentId = Annotated[
-    int, typer.Argument(metavar="ID", min=1, max=_LARGEST_ID, help="Id of an experiment.")
+    int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="Id of an experiment.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Debug = Annotated[
@@ -90,6 +90,12 @@ Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="KEY=VALUE", help="One setting, as in explore.tokens=2e6; repeatable."
+    ),
+]
+Agents = Annotated[
+    str,
+    typer.Option(
+        "--agents", metavar="DIR", help="Folder with role cards of your own, role/task.md."
     ),
 ]
 Sandbox = Annotated[

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 import typer
 
 from asi_arch.cli.opened import files_beside
-from asi_arch.cli.options import DEFAULT_DB, ConfigFile, Db, Debug, Json, Preset, Sandbox, Settings
+from asi_arch.cli.options import (
+    DEFAULT_DB,
+    Agents,
+    ConfigFile,
+    Db,
+    Debug,
+    Json,
+    Preset,
+    Sandbox,
+    Settings,
+)
 from asi_arch.cli.sitting import sit
 from asi_arch.config import Config, load_config
 from asi_arch.errors import UserError
@@ -48,6 +58,7 @@ def run(
     output_price: Annotated[
         float | None, typer.Option(help="US dollars per million tokens answered; team llm.")
     ] = None,
+    agents: Agents = "",
     sandbox: Sandbox = None,
     db: Db = DEFAULT_DB,
     json: Json = False,
@@ -71,6 +82,7 @@ def run(
         "jobs.llm": llm_jobs,
         "jobs.verify": verify_jobs,
         "jobs.train": train_jobs,
+        "agents": agents or None,
         "sandbox": sandbox,
     }
     for role in _ROLES:

@@ -2,6 +2,6 @@
 
 from asi_arch.testing.conformance import check_backend
 from asi_arch.testing.ledger import MemoryLedger
-from asi_arch.testing.server import LLMServer, llm_server
+from asi_arch.testing.server import Fault, LLMServer, llm_server
 
-__all__ = ["LLMServer", "MemoryLedger", "check_backend", "llm_server"]
+__all__ = ["Fault", "LLMServer", "MemoryLedger", "check_backend", "llm_server"]

@@ -1,5 +1,9 @@
 import asyncio
+import json
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +15,7 @@ from asi_arch.records import Message, Reply, Request, RoleSettings
 from asi_arch.testing import check_backend, llm_server
 from asi_arch.testing.conformance import Word
 from asi_arch.testing.scripted_answers import answer
+from asi_arch.testing.server import FORMATS
 
 
 class PluginBackend:
@@ -38,6 +43,32 @@ class Prose(PluginBackend):
         return Reply(text="The word is ready.")
 
 
+class Greedy(PluginBackend):
+    async def complete(self, request: Request) -> Reply:
+        reply = await super().complete(request)
+        return reply.model_copy(update={"cached_tokens": 1})
+
+
+class Verbose(PluginBackend):
+    async def complete(self, request: Request) -> Reply:
+        reply = await super().complete(request)
+        return reply.model_copy(update={"faults": ("two\nlines",)})
+
+
+class Stubborn(PluginBackend):
+    async def complete(self, request: Request) -> Reply:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.05)
+        return await super().complete(request)
+
+
+class Careless(PluginBackend):
+    async def complete(self, request: Request) -> Reply:
+        self.task = asyncio.ensure_future(asyncio.sleep(0.1))
+        await asyncio.shield(self.task)
+        return await super().complete(request)
+
+
 class Mixed(PluginBackend):
     last: Request | None = None
 
@@ -51,11 +82,50 @@ def test_scripted() -> None:
     asyncio.run(check_backend(lambda: make_backend("scripted", RoleSettings())))
 
 
-@pytest.mark.parametrize("format", ["json_schema", "text"])
-def test_openai(format: str) -> None:
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_openai(format: str, api: Any) -> None:
     with llm_server(answer, formats=(format,)) as server:
+        settings = RoleSettings(model="m", base_url=server.url, api=api)
+        asyncio.run(check_backend(lambda: make_backend("openai", settings)))
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_azure(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "key")
+    with llm_server(answer, formats=("json_schema",)) as server:
+        settings = RoleSettings(model="m", base_url=server.root, api=api)
+        asyncio.run(check_backend(lambda: make_backend("azure", settings)))
+
+
+def test_every_promise_is_kept_by_a_server_that_often_fails() -> None:
+    kinds = ("reset", 429, 200, "truncate", 200, "garbage", 200)
+    faults = lambda number, body: kinds[number % len(kinds)]  # noqa: E731
+    with llm_server(answer, faults=faults) as server:
         settings = RoleSettings(model="m", base_url=server.url)
         asyncio.run(check_backend(lambda: make_backend("openai", settings)))
+
+
+def test_replay_of_the_questions_themselves(tmp_path: Path) -> None:
+    """What a scripted backend was asked and answered is the recording."""
+    made: list[ScriptedBackend] = []
+
+    def make() -> Backend:
+        made.append(ScriptedBackend(RoleSettings()))
+        return made[-1]
+
+    asyncio.run(check_backend(make))
+    file = tmp_path / "recording.jsonl"
+    requests = [request for backend in made for request in backend.requests]
+    file.write_text("\n".join(map(recorded, requests)))
+    settings = RoleSettings(base_url=str(file))
+    asyncio.run(check_backend(lambda: make_backend("replay", settings)))
+
+
+def recorded(request: Request) -> str:
+    reply = answer([message.model_dump() for message in request.messages])
+    place = request.model_dump(include={"experiment_id", "role", "task", "attempt"})
+    return json.dumps({"kind": "call", "key": request.key, "reply": reply, **place})
 
 
 def test_dotted_path() -> None:
@@ -65,7 +135,15 @@ def test_dotted_path() -> None:
 
 @pytest.mark.parametrize(
     ("broken", "sentence"),
-    [(LoopBound, "another loop"), (Prose, "ignored"), (Mixed, "mixed up")],
+    [
+        (LoopBound, "another loop"),
+        (Prose, "ignored"),
+        (Mixed, "mixed up"),
+        (Greedy, "a part of prompt_tokens"),
+        (Verbose, "one line of text"),
+        (Stubborn, "let CancelledError through"),
+        (Careless, "left a task running"),
+    ],
 )
 def test_broken_promises_are_found(
     broken: Callable[[RoleSettings], Backend], sentence: str

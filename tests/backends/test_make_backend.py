@@ -45,7 +45,7 @@ def install(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
 
 
 def test_shipped_names() -> None:
-    assert {"openai", "scripted"} <= set(backend_names())
+    assert {"openai", "azure", "replay", "scripted"} <= set(backend_names())
     assert isinstance(make_backend("scripted", SETTINGS), ScriptedBackend)
     assert type(make_backend("openai", SETTINGS)).__name__ == "OpenAIBackend"
 
@@ -57,7 +57,7 @@ def test_dotted_path(plugin: str) -> None:
 
 def test_entry_point(plugin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, echo=f"{plugin}:Echo")
-    assert backend_names() == ["echo", "openai", "scripted"]
+    assert backend_names() == ["openai", "azure", "replay", "scripted", "echo"]
     assert type(make_backend("echo", SETTINGS)).__name__ == "Echo"
 
 
@@ -78,7 +78,7 @@ def test_a_broken_entry_point_is_named_and_skipped(
 
 
 def test_unknown_name_lists_the_available_ones() -> None:
-    with pytest.raises(UserError, match="unknown backend 'opnai'; available: openai, scripted"):
+    with pytest.raises(UserError, match="unknown backend 'opnai'; available: openai, azure, "):
         make_backend("opnai", SETTINGS)
 
 

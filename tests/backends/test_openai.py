@@ -2,6 +2,7 @@ import asyncio
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -19,12 +20,6 @@ class Word(BaseModel):
 ANSWER = '{"word": "yes"}'
 
 
-@pytest.fixture(autouse=True)
-def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-
-
 def request(temperature: float | None = 0.5) -> Request:
     return Request(
         experiment_id=1,
@@ -36,8 +31,8 @@ def request(temperature: float | None = 0.5) -> Request:
     )
 
 
-def backend(url: str) -> OpenAIBackend:
-    return OpenAIBackend(RoleSettings(model="tiny", base_url=url))
+def backend(url: str, **settings: Any) -> OpenAIBackend:
+    return OpenAIBackend(RoleSettings(model="tiny", base_url=url, **settings))
 
 
 def test_answer_usage_and_body() -> None:
@@ -47,36 +42,18 @@ def test_answer_usage_and_body() -> None:
     assert (reply.prompt_tokens, reply.completion_tokens) == (10, 3)
     assert reply.seconds > 0 and reply.cost is None
     body = server.bodies[0]
+    assert reply.faults == () and reply.cached_tokens == 0
+    assert server.requests[0].headers["idempotency-key"] == request().key
     assert body["max_tokens"] == 77 and body["temperature"] == 0.5
     assert body["response_format"]["json_schema"]["schema"]["required"] == ["word"]
-
-
-@pytest.mark.parametrize(
-    ("formats", "tries"),
-    [(("json_schema", "text"), 1), (("json_object", "text"), 2), (("text",), 3)],
-)
-def test_response_format_is_found_once(formats: tuple[str, ...], tries: int) -> None:
-    async def ask_twice(asked: OpenAIBackend) -> None:
-        await asked.complete(request())
-        await asked.complete(request())
-
-    with llm_server(lambda messages: ANSWER, formats=formats) as server:
-        asyncio.run(ask_twice(backend(server.url)))
-    assert server.received == tries + 1 and server.calls == 2
-    assert ("JSON schema" in server.bodies[1]["messages"][-1]["content"]) == (tries > 1)
-
-
-def test_temperature_is_left_out_where_it_is_refused() -> None:
-    with llm_server(lambda messages: ANSWER, temperature=False) as server:
-        asyncio.run(backend(server.url).complete(request()))
-    assert server.received == 2 and "temperature" not in server.bodies[0]
-    assert server.bodies[0]["response_format"]["type"] == "json_schema"
 
 
 def test_passing_faults_are_retried() -> None:
     with llm_server(lambda messages: ANSWER, faults=(429, 500)) as server:
         reply = asyncio.run(backend(server.url).complete(request()))
     assert reply.text == ANSWER and server.received == 3 and server.calls == 1
+    lines = ("429 Too Many Requests, waited 0.01 s", "500 Internal Server Error, waited 0.01 s")
+    assert reply.faults == lines
 
 
 @pytest.mark.parametrize(
@@ -94,42 +71,51 @@ def test_lasting_faults_name_the_server_and_the_fix(status: int, sentence: str) 
         assert server.url in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_request_that_no_format_helps_is_an_error() -> None:
-    with (
-        llm_server(lambda messages: ANSWER, faults=(400,) * 9) as server,
-        pytest.raises(BackendError, match="fault 400 on purpose"),
-    ):
-        asyncio.run(backend(server.url).complete(request(temperature=None)))
-    assert server.received == 3
-
-
-def test_retries_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asi_arch.backends.openai.RETRIES", 1)
+def test_retries_end() -> None:
     with (
         llm_server(lambda messages: ANSWER, faults=(429,) * 9) as server,
-        pytest.raises(BackendError, match="allows no more requests"),
+        pytest.raises(BackendError, match="allows no more requests") as caught,
     ):
-        asyncio.run(backend(server.url).complete(request()))
+        asyncio.run(backend(server.url, retries=1).complete(request()))
     assert server.received == 2
+    waited, last = caught.value.faults
+    assert waited.startswith("429 Too Many Requests, waited") and last == "429 Too Many Requests"
 
 
-def test_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asi_arch.backends.openai.RETRIES", 0)
-    monkeypatch.setattr("asi_arch.backends.openai.TIMEOUT", 0.1)
+def test_time_out() -> None:
     with (
-        llm_server(lambda messages: ANSWER, latency=0.5) as server,
-        pytest.raises(BackendError, match="did not answer within"),
+        llm_server(lambda messages: ANSWER, faults=("hang",)) as server,
+        pytest.raises(BackendError, match=r"did not answer within 0.1 seconds.*timeout") as caught,
     ):
-        asyncio.run(backend(server.url).complete(request()))
+        asyncio.run(backend(server.url, timeout=0.1, retries=0).complete(request()))
+    assert caught.value.faults == ("no answer within 0.1 s",)
 
 
-def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asi_arch.backends.openai.RETRIES", 0)
+def test_nobody_listens() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-        with pytest.raises(BackendError, match=f"{url} cannot be reached"):
-            asyncio.run(backend(url).complete(request()))
+        with pytest.raises(BackendError, match=f"{url} cannot be reached") as caught:
+            asyncio.run(backend(url, retries=0).complete(request()))
+    assert caught.value.faults == ("the connection broke",)
+
+
+def test_a_cancelled_call_closes_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: list[Any] = []
+
+    async def cancelled(asked: OpenAIBackend) -> None:
+        clients.append(asked.client())
+        monkeypatch.setattr(asked, "client", lambda: clients[0])
+        call = asyncio.ensure_future(asked.complete(request()))
+        await asyncio.wait([call], timeout=0.2)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with llm_server(lambda messages: ANSWER, faults=("hang",)) as server:
+        asyncio.run(cancelled(backend(server.url)))
+    assert [client.is_closed() for client in clients] == [True]
 
 
 class Stranger(BaseHTTPRequestHandler):
@@ -157,6 +143,7 @@ class Stranger(BaseHTTPRequestHandler):
         ("application/json", b'{"choices": [], "model": "m"}'),
         ("application/json", b'{"choices": [{}], "model": "m"}'),
         ("application/json", b'{"choices": [{"message": {"content": [1]}}], "model": "m"}'),
+        ("application/json", b"\xff\xfe"),
     ],
 )
 def test_a_server_that_speaks_something_else(content_type: str, body: bytes) -> None:
@@ -167,7 +154,7 @@ def test_a_server_that_speaks_something_else(content_type: str, body: bytes) -> 
         url = f"http://127.0.0.1:{server.server_address[1]}/v1"
         try:
             with pytest.raises(BackendError, match="does not speak the chat-completions protocol"):
-                asyncio.run(backend(url).complete(request()))
+                asyncio.run(backend(url, retries=0).complete(request()))
         finally:
             server.shutdown()
             thread.join()
@@ -196,5 +183,6 @@ def test_base_url_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_are_checked_before_anything_starts() -> None:
     with pytest.raises(UserError, match="no model"):
         OpenAIBackend(RoleSettings(base_url="http://localhost:8000/v1"))
-    with pytest.raises(UserError, match="'localhost:8000' is not valid"):
-        backend("localhost:8000")
+    for url in ("localhost:8000", "http://[::1", "ftp://x/v1"):
+        with pytest.raises(UserError, match="is not valid; write it as http"):
+            backend(url)

@@ -65,7 +65,7 @@ def llm_team(
     Raises:
         UserError: a backend, a setting or a role card is wrong; nothing was asked yet.
     """
-    folder = _folder(agents)
+    folder = card_folder(agents)
     backends: dict[RoleSettings, Backend] = {}
     rules = rule_team()
 
@@ -98,7 +98,22 @@ def load_cards(role: Role, agents: Path | None) -> dict[str, Card]:
     }
 
 
-def _folder(agents: str) -> Path | None:
-    if agents and not Path(agents).is_dir():
+def card_folder(agents: str) -> Path | None:
+    """Return the user's folder of role cards, None where none is named.
+
+    Raises:
+        UserError: there is no such folder, or a file in it would replace nothing.
+    """
+    if not agents:
+        return None
+    folder = Path(agents)
+    if not folder.is_dir():
         raise UserError(f"there is no folder of role cards at {agents}")
-    return Path(agents) if agents else None
+    known = {f"{role}/{task}.md" for role, tasks in TASKS.items() for task in tasks}
+    for path in sorted(folder.rglob("*.md")):
+        name = path.relative_to(folder).as_posix()
+        if name not in known:
+            raise UserError(
+                f"{path} takes the place of no role card; the cards are {', '.join(sorted(known))}"
+            )
+    return folder

@@ -16,6 +16,7 @@ from asi_arch.records import Message, RoleSettings
 from asi_arch.team.llm.show import describe, finding, one_line, quoted, source
 
 _BREAK = "\n---\n"
+_HEADER = {"purpose", "answer", "temperature", "reasoning_effort"}
 
 
 def _environment() -> jinja2.Environment:
@@ -43,6 +44,7 @@ class Card:
     task: str
     purpose: str
     temperature: float | None
+    reasoning_effort: str
     system: jinja2.Template
     user: jinja2.Template
 
@@ -61,10 +63,17 @@ class Card:
             raise UserError(f"role card {self.role}/{self.task}.md: {error.message}") from error
 
     def settings(self, chosen: RoleSettings) -> RoleSettings:
-        """The user's settings, with the card's temperature where the user gave none."""
-        if chosen.temperature is not None:
-            return chosen
-        return chosen.model_copy(update={"temperature": self.temperature})
+        """The user's settings, with those of the card where the user gave none."""
+        effort = chosen.reasoning_effort or self.reasoning_effort
+        given = chosen.temperature is not None
+        temperature = chosen.temperature if given else self.temperature
+        return chosen.model_copy(update={"temperature": temperature, "reasoning_effort": effort})
+
+
+def card_path(role: str, task: str, agents: Path | None = None) -> Path:
+    """Return the file of a card: the user's own if it is there, else the shipped one."""
+    own = agents / role / f"{task}.md" if agents is not None else None
+    return own if own and own.exists() else content("agents") / role / f"{task}.md"
 
 
 def load_card(
@@ -79,9 +88,7 @@ def load_card(
     Raises:
         UserError: unreadable, a wrong header, or a template that uses an unknown variable.
     """
-    path = content("agents") / role / f"{task}.md"
-    if agents is not None and (agents / role / f"{task}.md").exists():
-        path = agents / role / f"{task}.md"
+    path = card_path(role, task, agents)
     header, body = _read(path)
     if header["answer"] != answer_type.__name__:
         raise UserError(f"role card {path} must have answer = {answer_type.__name__!r}")
@@ -96,8 +103,8 @@ def load_card(
             f"role card {path} uses unknown variables: {', '.join(sorted(unknown))}; "
             f"it may use: {', '.join(sorted(variables))}"
         )
-    temperature = header.get("temperature")
-    return Card(role, task, header["purpose"], temperature, *templates)
+    effort = str(header.get("reasoning_effort", ""))
+    return Card(role, task, header["purpose"], header.get("temperature"), effort, *templates)
 
 
 def _read(path: Path) -> tuple[Mapping[str, Any], str]:
@@ -111,5 +118,11 @@ def _read(path: Path) -> tuple[Mapping[str, Any], str]:
         raise UserError(
             f"role card {path} needs a TOML header between +++ lines with purpose and answer, "
             "the system text, a line ---, and the user text"
+        )
+    unknown = sorted(set(header) - _HEADER)
+    if unknown:
+        raise UserError(
+            f"role card {path} has the unknown setting {unknown[0]!r}; "
+            f"it may have: {', '.join(sorted(_HEADER))}"
         )
     return header, parts[2]

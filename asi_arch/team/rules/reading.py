@@ -19,8 +19,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "decay": {
         "none": r"(no|without) decay",
         "channel": r"(per[- ]channel|channel[- ]?wise|fine[- ]grained|diagonal) (decay|gate)",
-        "head": r"(fixed|constant) decay|retention|decay per head",
         "scalar": r"(data[- ]dependent|scalar|gated|learned) decay|forget gate",
+        "head": r"(fixed|constant) decay|retention|decay per head",
     },
     "write": {
         "twice_sigmoid": r"negative eigenvalue|2 ?\*? ?sigmoid|\(0, 2\)",
