@@ -21,7 +21,9 @@ Vector: TypeAlias = tuple[float, ...]
 OFFICIAL = "https://api.openai.com/v1"
 _BATCH = 64
 _TIMEOUT = 120.0  # seconds
-_LONGEST = 6_000  # characters of a text that is embedded; many models read no more than 2,000 tokens
+_LONGEST = (
+    6_000  # characters of a text that is embedded; many models read no more than 2,000 tokens
+)
 
 
 class OpenAIEmbedder:

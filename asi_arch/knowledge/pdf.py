@@ -39,7 +39,9 @@ def read_pdf(path: Path) -> tuple[str, str, int]:
     except (DependencyError, FileNotDecryptedError) as error:
         raise UserError(f"{path} is encrypted; save a copy without a password") from error
     except (PyPdfError, zlib.error, *_DAMAGED) as error:
-        raise UserError(f"{path} is not a PDF that can be read ({error}); export it again") from error
+        raise UserError(
+            f"{path} is not a PDF that can be read ({error}); export it again"
+        ) from error
     if not re.search(r"\w{3}", found[1]):
         raise UserError(
             f"{path} has no text, it may be scanned; run it through text recognition (OCR) first"
