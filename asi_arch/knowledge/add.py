@@ -27,7 +27,7 @@ def given_entry(document: Document) -> Entry | None:
     """
     if not document.is_entry:
         return None
-    entry = parse_entry(Path(document.name).stem, document.text)
+    entry = parse_entry(Path(document.name).stem, f"{document.text}\n")
     return entry.model_copy(update={"source": document.name})
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+
 from asi_arch.errors import BackendError, UserError
 from asi_arch.knowledge.clean import clean
 from asi_arch.records import Embedding, Entry
 
 if TYPE_CHECKING:
-    from openai.types import CreateEmbeddingResponse
-
     from asi_arch.store import Store
 
 Vector: TypeAlias = tuple[float, ...]
@@ -26,11 +26,24 @@ _LONGEST = (
 )
 
 
+class _Item(BaseModel):
+    embedding: list[FiniteFloat] = Field(min_length=1)
+    index: int = 0
+
+
+class _Answer(BaseModel):
+    data: list[_Item] = Field(min_length=1)
+
+    def vectors(self) -> list[Vector]:
+        """The vectors in the order of the texts."""
+        return [tuple(item.embedding) for item in sorted(self.data, key=lambda item: item.index)]
+
+
 class OpenAIEmbedder:
     """Asks one model at one base URL; vectors of entries are kept in the store, if there is one.
 
-    The key is OPENAI_API_KEY; the base URL is the one given, else OPENAI_BASE_URL, else the official
-    service, which alone insists on a key.
+    The key is OPENAI_API_KEY; the base URL is the one given, else OPENAI_BASE_URL, else the
+    official service, which alone insists on a key.
     """
 
     def __init__(self, model: str, base_url: str = "", store: "Store | None" = None) -> None:
@@ -57,7 +70,7 @@ class OpenAIEmbedder:
         new = [id for id, digest in digests.items() if not self._has(id, digest, size)]
         for start in range(0, len(new), _BATCH):
             batch = new[start : start + _BATCH]
-            vectors = self._embed([texts[id] for id in batch])
+            vectors = self._embed([texts[id] for id in batch], size)
             self._keep({id: _kept(digests[id], v) for id, v in zip(batch, vectors, strict=True)})
         return [self._known[entry.id].vector for entry in entries]
 
@@ -70,30 +83,30 @@ class OpenAIEmbedder:
         if self._store is not None:
             self._store.save_embeddings(self.model, embeddings)
 
-    def _embed(self, texts: Sequence[str]) -> list[Vector]:
+    def _embed(self, texts: Sequence[str], size: int = 0) -> list[Vector]:
+        """Return a unit vector for each text; all have `size` numbers, if that is known."""
         import openai
 
         try:
             with openai.OpenAI(
                 api_key=self._key or "none", base_url=self.base_url, timeout=_TIMEOUT
             ) as client:
-                response = client.embeddings.create(
-                    model=self.model, input=list(texts), encoding_format="float"
-                )
-        except (openai.OpenAIError, ValueError) as error:
+                body = {"model": self.model, "input": list(texts), "encoding_format": "float"}
+                answer = client.post("/embeddings", body=body, cast_to=str)
+            vectors = _Answer.model_validate_json(answer).vectors()
+        except openai.OpenAIError as error:
             raise BackendError(self._explain(error)) from error
-        return self._read(response, len(texts))
-
-    def _read(self, response: "CreateEmbeddingResponse", count: int) -> list[Vector]:
-        """Return unit vectors in the order of the texts."""
-        found = sorted(getattr(response, "data", None) or (), key=lambda item: item.index)
-        vectors = [tuple(map(float, item.embedding)) for item in found]
-        if len(vectors) != count or len(set(map(len, vectors))) != 1 or not vectors[0]:
-            raise BackendError(
-                f"{self.base_url} gave no vector for each text; is {self.model!r} a model of "
-                "embeddings?"
-            )
+        except ValidationError as error:
+            raise BackendError(self._no_vectors()) from error
+        if len(vectors) != len(texts) or {len(v) for v in vectors} != {size or len(vectors[0])}:
+            raise BackendError(self._no_vectors())
         return [_unit(vector) for vector in vectors]
+
+    def _no_vectors(self) -> str:
+        return (
+            f"{self.base_url} gave no vectors; is {self.model!r} a model of embeddings, and does "
+            "the URL end in /v1?"
+        )
 
     def _check(self) -> None:
         parts = urlsplit(self.base_url)

@@ -10,13 +10,15 @@ from asi_arch.records import Entry
 
 FIRST_YEAR = 1950
 _HEAD = 3_000  # characters in which title, authors, year and number stand
+_READ = 200_000  # characters that are looked at, about sixty pages
 _WHOLE = 3_000  # a note as short as this stays as it is
 _PART = 1_600  # characters of the abstract, and of the sentences
 _TAGS = 6
+_SLUG = 60
 _ARXIV = re.compile(r"(?<![\d.])(\d{2}(?:0[1-9]|1[0-2])\.\d{4,5})(?![\d])")
 _STAMP = re.compile(r"arxiv(?:\.org/(?:abs|pdf)/|\s*:\s*)" + _ARXIV.pattern, re.IGNORECASE)
 _YEAR = re.compile(r"(?<![\d.])(?:19[5-9]\d|20\d\d)(?![\d.])")
-_ABSTRACT = re.compile(r"^\W*abstract\b[\W_]*", re.IGNORECASE | re.MULTILINE)
+_ABSTRACT = re.compile(r"^\W*abstract(?:[\W_]*$|\s*[.:*—–-][\W_]*)", re.IGNORECASE | re.MULTILINE)
 _FIRST_SECTION = re.compile(
     r"^\W*(?:1|I)?[\s.]*introduction\W*$|^\W*(?:keywords|index terms)\b|^#{1,3}\s",
     re.IGNORECASE | re.MULTILINE,
@@ -25,7 +27,7 @@ _REFERENCES = re.compile(r"^\W*\d*\W*(?:references|bibliography)\W*$", re.IGNORE
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z(])")
 _BY = re.compile(r"^\W*(?:by\s|authors?:)\s*", re.IGNORECASE)
 _BETWEEN_NAMES = re.compile(r"\s*(?:[,;&]|\band\b)\s*")
-_PARTICLES = frozenset("al da de del der di el la le van von ten ter".split())
+_PARTICLES = ("al", "da", "de", "del", "der", "di", "el", "la", "le", "ten", "van", "von")
 _NO_NAME = re.compile(
     r"\d|@|universit|institut|department|laborator|research|review|preprint|conference|school|inc\b",
     re.IGNORECASE,
@@ -44,7 +46,7 @@ def extract_entry(document: Document) -> Entry:
         title=document.title,
         authors=_authors(document),
         year=year(document),
-        tags=_tags(document.text),
+        tags=_tags(document.text[:_READ]),
         text=_text(document),
         source=document.name,
     )
@@ -68,8 +70,10 @@ def year(document: Document) -> int:
 
 
 def _slug(text: str) -> str:
-    """Return the text in small letters and hyphens; with a letter, unlike numbers of experiments."""
-    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].rstrip("-")
+    """Return the text as an id; nothing if that has no letter and could be taken for a number."""
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if len(slug) > _SLUG:
+        slug = slug[: _SLUG + 1].rpartition("-")[0] or slug[:_SLUG]
     return slug if re.search("[a-z]", slug) else ""
 
 
@@ -89,10 +93,14 @@ def _authors(document: Document) -> str:
 def _tags(text: str) -> tuple[str, ...]:
     """Return the shipped tags that a text says most often, twice at least."""
     tags = {tag for entry in load_entries() for tag in entry.tags}
-    lower = text.lower()
-    said = {tag: len(re.findall(rf"\b{re.escape(tag.lower())}\b", lower)) for tag in tags}
+    said = {tag: len(_spoken(tag).findall(text)) for tag in tags}
     ranked = sorted((tag for tag in said if said[tag] > 1), key=lambda tag: (-said[tag], tag))
     return tuple(ranked[:_TAGS])
+
+
+def _spoken(tag: str) -> re.Pattern[str]:
+    """Return a pattern of the tag; only one in small letters may be written in others."""
+    return re.compile(rf"\b{re.escape(tag)}\b", re.IGNORECASE if tag.islower() else 0)
 
 
 def _names(line: str) -> list[str]:
@@ -111,27 +119,27 @@ def _is_name(text: str) -> bool:
 def _text(document: Document) -> str:
     if len(document.text) <= _WHOLE:
         return document.text
-    body = _REFERENCES.split(document.text, maxsplit=1)[0]
-    abstract = _abstract(body)
-    parts = [f"**Abstract.** {abstract}"] if abstract else []
-    sentences = _telling(body, abstract)
-    return "\n\n".join([*parts, f"**Extract.** {sentences}"])
+    body = _REFERENCES.split(document.text[:_READ], maxsplit=1)[0]
+    abstract, rest = _after_abstract(body)
+    parts = {"Abstract": _cut(abstract), "Extract": _telling(rest)}
+    said = [f"**{name}.** {text}" for name, text in parts.items() if text]
+    return "\n\n".join(said) or _cut(one_line(document.text[:_READ]))
 
 
-def _abstract(body: str) -> str:
-    """Return the abstract as one paragraph of whole sentences."""
+def _after_abstract(body: str) -> tuple[str, str]:
+    """Return the abstract on one line, empty if there is none, and what comes behind it."""
     begin = _ABSTRACT.search(body)
     if begin is None:
-        return ""
-    rest = body[begin.end() :]
-    end = _FIRST_SECTION.search(rest)
-    return _cut(one_line(rest[: end.start() if end else None][: 2 * _PART]))
+        return "", body
+    end = _FIRST_SECTION.search(body, begin.end())
+    place = end.start() if end and end.start() < begin.end() + 2 * _PART else begin.end() + _PART
+    return one_line(body[begin.end() : place]), body[place:]
 
 
-def _telling(body: str, abstract: str) -> str:
+def _telling(body: str) -> str:
     """Return the sentences with the most equations and words of mechanisms, in their order."""
     sentences = [s for part in paragraphs(body) for s in _SENTENCE_END.split(one_line(part))]
-    fitting = list(dict.fromkeys(s for s in sentences if 40 <= len(s) <= 500 and s not in abstract))
+    fitting = [s for s in dict.fromkeys(sentences) if 40 <= len(s) <= 500 and _weight(s) > 0]
     kept, left = set(), _PART
     for sentence in sorted(fitting, key=_weight, reverse=True):
         if len(sentence) <= left:
@@ -148,7 +156,7 @@ def _weight(sentence: str) -> float:
 
 def _cut(text: str) -> str:
     """Return the whole sentences of a text that fit."""
-    if len(text) <= _PART:
+    if len(text) <= _PART and text.endswith("."):
         return text
     whole = text[:_PART].rpartition(". ")[0]
     return f"{whole}." if whole else text[:_PART]

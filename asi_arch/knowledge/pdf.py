@@ -59,7 +59,7 @@ def _title(reader: "PdfReader") -> str:
     stated = (reader.metadata.title if reader.metadata else "") or ""
     if len(stated.split()) > 1 and not _NO_TITLE.search(stated):
         return stated
-    return _largest(reader.pages[0])
+    return _largest(reader.pages[0]) if reader.pages else ""
 
 
 def _largest(page: "PageObject") -> str:
@@ -84,5 +84,6 @@ def _size(piece: tuple[float, str]) -> float:
 
 
 def _year(reader: "PdfReader") -> int:
-    made = re.match(r"D:(\d{4})", str((reader.metadata or {}).get("/CreationDate", "")))
+    stated = reader.metadata.get("/CreationDate", "") if reader.metadata else ""
+    made = re.match(r"D:(\d{4})", str(stated))
     return int(made.group(1)) if made else 0

@@ -11,12 +11,12 @@ _SPELLINGS = (
     (re.compile(r"(?<=[aeiou]l)l(?=(?:ed|er|ers|ing)\b)"), ""),
     (re.compile(r"(?<=avi|ghb|fav)our"), "or"),
 )
-_STOP = frozenset(
-    "a about all an and any are as at be been between but by can do does for from get has have how "
-    "i if in instead into is it its like many more most much no not of on one only or other our "
-    "over over than that the their them then there these they this those to too use used uses "
-    "using was we were what when where which while who why will with without would you".split()
-)
+_STOP = """
+a about all an and any are as at be been between but by can do does for from get has have how i
+if in instead into is it its like many more most much no not of on one only or other our over
+than that the their them then there these they this those to too use used uses using was we were
+what when where which while who why will with without would you
+"""
 _SYNONYMS = {
     "ffn": "mlp",
     "layernorm": "layer normalization",
@@ -43,7 +43,8 @@ def keywords(query: str) -> list[str]:
     A query of nothing but stop words keeps them.
     """
     words = _TOKEN.findall(spelled(query))[:_LONGEST]
-    telling = [word for word in words if word not in _STOP] or words
+    stop = set(_STOP.split())
+    telling = [word for word in words if word not in stop] or words
     return list(dict.fromkeys(_with_synonyms(telling)))
 
 
