@@ -109,9 +109,11 @@ def test_a_server_in_trouble_is_a_sentence(fault: Any, sentence: str) -> None:
 
 def test_entries_and_queries_have_vectors_of_one_size() -> None:
     short = Fault(body=EMPTY | {"data": [{"embedding": [1.0]}]})
-    with llm_server(lambda messages: "", faults=[200, short]) as server:
-        with pytest.raises(BackendError, match=NO_VECTORS):
-            OpenAIEmbedder("m", server.url).similarities("decay", ENTRIES[:1])
+    with (
+        llm_server(lambda messages: "", faults=[200, short]) as server,
+        pytest.raises(BackendError, match=NO_VECTORS),
+    ):
+        OpenAIEmbedder("m", server.url).similarities("decay", ENTRIES[:1])
 
 
 def test_a_vector_of_zeros_is_near_nothing() -> None:
