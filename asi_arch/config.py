@@ -206,6 +206,8 @@ class Show(_Section):
         12_000, ge=500, description="of the Researcher's prompt; the parent's program always is in"
     )
     knowledge: int = Field(5, ge=0, description="entries of the knowledge base")
+    embedding_model: str = Field("", description="model that searches them by meaning too")
+    embedding_url: str = Field("", description="its server, if not OPENAI_BASE_URL or OpenAI's")
     siblings: int = Field(4, ge=0, description="what was tried from the same parent before")
 
 

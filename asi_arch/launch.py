@@ -16,7 +16,7 @@ from asi_arch.interfaces import Ledger, Team, Watcher
 from asi_arch.jobs import LocalRunner
 from asi_arch.lab import Lab, Slots
 from asi_arch.ledger import CampaignLedger
-from asi_arch.memory import Memory
+from asi_arch.memory import Memory, make_library
 from asi_arch.records import Campaign as CampaignRecord
 from asi_arch.search.samplers import make_sampler
 from asi_arch.store import Store
@@ -31,6 +31,7 @@ def new_campaign(store: Store, config: Config, files: Path) -> CampaignRecord:
     for name in config.baselines:
         baseline_program(name)
     make_team(config, CampaignLedger(store, 0, config.budget))
+    make_library(store, config)
     folder = files / f"campaign-{uuid.uuid4().hex[:8]}"
     try:
         folder.mkdir(parents=True)
