@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from asi_arch.backends.prices import Price, find_price, load_prices
 from asi_arch.errors import UserError
 from asi_arch.records import Campaign, Limits, RoleSettings, SandboxMode
 
@@ -176,11 +177,16 @@ class Verify(_Section):
 class Search(_Section):
     """How parents and references are drawn from the pool (defaults of arXiv 2507.18074)."""
 
-    sampler: Literal["top", "random"] = "top"
+    sampler: Literal["paper", "greedy", "random", "weighted"] = Field(
+        "paper", description="how a parent is drawn; 'weighted' uses none of them too often"
+    )
     roots: Names = Field(
         ("deltanet", "gated_deltanet"), description="baselines that may be parents"
     )
     pool: int = Field(50, ge=1, description="best experiments kept as candidates for sampling")
+    renew_every: int = Field(
+        1, ge=1, description="experiments after which 'paper' renews its pool; published: 50"
+    )
     parents: int = Field(10, ge=1, description="a parent is one of the first so many")
     references: int = Field(4, ge=0, description="how many others are shown")
     in_flight: int | None = Field(
@@ -200,6 +206,8 @@ class Show(_Section):
         12_000, ge=500, description="of the Researcher's prompt; the parent's program always is in"
     )
     knowledge: int = Field(5, ge=0, description="entries of the knowledge base")
+    embedding_model: str = Field("", description="model that searches them by meaning too")
+    embedding_url: str = Field("", description="its server, if not OPENAI_BASE_URL or OpenAI's")
     siblings: int = Field(4, ge=0, description="what was tried from the same parent before")
 
 
@@ -312,17 +320,15 @@ class Config(_Section):
     def _money_needs_prices(self) -> Self:
         if self.team != "llm" or self.budget.money is None:
             return self
-        unpriced = [
-            name
-            for name, role in self.roles.items()
-            if role.backend == "openai" and (role.input_price is None or role.output_price is None)
-        ]
-        if unpriced:
-            raise ValueError(
-                f"budget.money = {self.budget.money} cannot be kept without prices: give "
-                "--input-price and --output-price in US dollars per million tokens, or "
-                f"roles.{unpriced[0]}.input_price and roles.{unpriced[0]}.output_price"
-            )
+        prices = load_prices(Path(self.prices) if self.prices else None)
+        for name, role in self.roles.items():
+            if not _has_price(role, prices):
+                raise ValueError(
+                    f"budget.money = {self.budget.money} cannot be kept without the price of "
+                    f"{role.model!r}: give --input-price and --output-price in US dollars per "
+                    f"million tokens, or roles.{name}.input_price and roles.{name}.output_price, "
+                    "or a file of prices with --set prices=FILE"
+                )
         return self
 
     @model_validator(mode="after")
@@ -334,6 +340,13 @@ class Config(_Section):
                 f"{', '.join(self.baselines)}"
             )
         return self
+
+
+def _has_price(role: RoleSettings, prices: Mapping[str, Price]) -> bool:
+    """Whether the money of a role can be counted; other backends say themselves what they cost."""
+    if role.backend not in ("openai", "azure") or find_price(prices, role.model):
+        return True
+    return role.input_price is not None and role.output_price is not None
 
 
 def _absolute(path: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from asi_arch.backends.prices import load_prices
 from asi_arch.baselines import baseline_program
 from asi_arch.campaign import Campaign
 from asi_arch.config import Config, changed_config, stored_config
@@ -15,7 +16,7 @@ from asi_arch.interfaces import Ledger, Team, Watcher
 from asi_arch.jobs import LocalRunner
 from asi_arch.lab import Lab, Slots
 from asi_arch.ledger import CampaignLedger
-from asi_arch.memory import Memory
+from asi_arch.memory import Memory, make_library
 from asi_arch.records import Campaign as CampaignRecord
 from asi_arch.search.samplers import make_sampler
 from asi_arch.store import Store
@@ -30,6 +31,7 @@ def new_campaign(store: Store, config: Config, files: Path) -> CampaignRecord:
     for name in config.baselines:
         baseline_program(name)
     make_team(config, CampaignLedger(store, 0, config.budget))
+    make_library(store, config)
     folder = files / f"campaign-{uuid.uuid4().hex[:8]}"
     try:
         folder.mkdir(parents=True)
@@ -76,7 +78,8 @@ def make_campaign(store: Store, record: CampaignRecord, watcher: Watcher) -> Cam
     """Return the campaign of a record, ready to run in this process."""
     config = stored_config(record)
     runner = LocalRunner(Path(record.folder) / "jobs", config.sandbox)
-    ledger = CampaignLedger(store, record.id, config.budget)
+    prices = load_prices(Path(config.prices) if config.prices else None)
+    ledger = CampaignLedger(store, record.id, config.budget, prices, watcher.on_message)
     team = make_team(config, ledger)
     sampler, slots = make_sampler(config.search), Slots(config.jobs)
     return Campaign(Lab(Memory(store, record, config), team, sampler, runner, watcher, slots))

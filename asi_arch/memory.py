@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from asi_arch.config import Config
+from asi_arch.errors import BackendError
 from asi_arch.knowledge import Library
+from asi_arch.knowledge.embed import OpenAIEmbedder
 from asi_arch.records import (
     Campaign,
     Context,
@@ -37,7 +39,7 @@ class Memory:
     @cached_property
     def library(self) -> Library:
         """The knowledge base as it is when it is first looked at."""
-        return Library(self.store.knowledge())
+        return make_library(self.store, self.config)
 
     def outcomes(self, number: int) -> list[Outcome]:
         """Return what may be known when experiment `number` is proposed."""
@@ -105,9 +107,11 @@ class Memory:
         return self.store.experiments(self.campaign.id, kind="baseline")
 
     def _as_seen(self, id: int, seen: dict[int, Outcome]) -> Experiment:
-        """Return an experiment without a fitness that may not be known yet."""
-        fitness = seen[id].fitness if id in seen else None
-        return self._shown(self.store.experiment(id)).model_copy(update={"fitness": fitness})
+        """Return an experiment as far as it may be known: a baseline may be under way yet."""
+        outcome = seen.get(id)
+        fitness, status = (outcome.fitness, outcome.status) if outcome else (None, Status.COMPLETE)
+        found = self._shown(self.store.experiment(id))
+        return found.model_copy(update={"fitness": fitness, "status": status})
 
     def _shown(self, experiment: Experiment) -> Experiment:
         """Leave out the analysis where the configuration does without analyses."""
@@ -140,7 +144,17 @@ class Memory:
         parts = parent.proposal.components if parent.proposal else ()
         words = " ".join(part.name for part in parts) or parent.name
         need = " ".join(one.query for one in weak) or "linear attention recall decay gating"
-        return tuple(self.library.search(f"{words} {need}", limit=self.config.show.knowledge))
+        return tuple(self._search(f"{words} {need}"))
+
+    def _search(self, query: str) -> list[Entry]:
+        """Search by words and, as the configuration has it, by meaning; words alone if need be."""
+        limit = self.config.show.knowledge
+        try:
+            return self.library.search(query, limit)
+        except BackendError as error:
+            said = f"searched by words alone: {error}"
+            self.store.log_event(self.campaign.id, None, "knowledge", said)
+            return [self.library.entries[place] for place in self.library.by_words(query)[:limit]]
 
 
 def _unmeasured(baseline: Experiment) -> Outcome:
@@ -153,4 +167,18 @@ def _unmeasured(baseline: Experiment) -> Outcome:
         fitness=None,
         choices={},
         name=baseline.name,
+    )
+
+
+def make_library(store: Store, config: Config) -> Library:
+    """Return the knowledge base of a database, as the configuration has it searched.
+
+    Raises:
+        UserError: the server of the embeddings is not named well or lacks its key.
+    """
+    show = config.show
+    if not show.embedding_model:
+        return Library(store.knowledge())
+    return Library(
+        store.knowledge(), OpenAIEmbedder(show.embedding_model, show.embedding_url, store)
     )

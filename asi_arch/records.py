@@ -399,13 +399,6 @@ class RoleSettings(Record):
     cached_price: float | None = Field(None, ge=0)
     output_price: float | None = Field(None, ge=0)
 
-    def price(self, reply: "Reply") -> float | None:
-        """Return what a reply costs in US dollars, None while a price is not known."""
-        if reply.cost is not None or self.input_price is None or self.output_price is None:
-            return reply.cost
-        asked, answered = reply.prompt_tokens, reply.completion_tokens
-        return (asked * self.input_price + answered * self.output_price) / 1e6
-
 
 class Request(Record):
     """One question to a language model."""

@@ -54,6 +54,7 @@ import torch
 
 from asi_arch.config import Data, Search, load_config
 from asi_arch.evaluate.questions import heldout_windows
+from asi_arch.interfaces import Sampler, Team
 from asi_arch.knowledge import load_entries
 from asi_arch.records import Context, Experiment, MetricPoint, Outcome, Program, Proposal, Status
 from asi_arch.search.samplers import make_sampler
@@ -148,8 +149,17 @@ def start_worker() -> None:
 
 
 def search(folder: Path, budget: int, seed: int, arm: Arm) -> Result:
-    """Run one search: baselines first, then as many proposals as the budget allows."""
-    team, sampler = rule_team(arm), make_sampler(Search())
+    """Run one search and train its best candidate again with fresh seeds."""
+    candidates = run(folder, budget, seed, rule_team(arm), make_sampler(Search()))
+    losses = [-(experiment.fitness or 0.0) for experiment in candidates]
+    fresh = trained_again(folder, candidates)
+    print(f"finished: {arm} with seed {seed}, best loss {min(losses):.4f}", flush=True)
+    so_far = list(itertools.accumulate(losses, min))
+    return Result(seed, arm, fresh, so_far[-1], statistics.fmean(so_far), statistics.fmean(losses))
+
+
+def run(folder: Path, budget: int, seed: int, team: Team, sampler: Sampler) -> list[Experiment]:
+    """Return the candidates: baselines come first, then as many proposals as the budget allows."""
     pool = [baseline(folder, seed, id, name) for id, name in enumerate(BASELINES, start=1)]
     for number in range(1, budget + 1):
         outcomes = [outcome_of(experiment) for experiment in pool]
@@ -165,15 +175,16 @@ def search(folder: Path, budget: int, seed: int, arm: Arm) -> Result:
         )
         proposal = asyncio.run(team.researcher.propose(context))
         program = asyncio.run(team.engineer.implement(pool[0], proposal, context.parent))
-        pool.append(measured(folder, seed, context.experiment_id, proposal, program, proposal.name))
-    candidates = pool[len(BASELINES) :]
-    losses = [-(experiment.fitness or 0.0) for experiment in candidates]
-    best = candidates[losses.index(min(losses))].program
+        made = measured(folder, seed, context.experiment_id, proposal, program, proposal.name)
+        pool.append(made.model_copy(update={"parent_id": parent}))
+    return pool[len(BASELINES) :]
+
+
+def trained_again(folder: Path, candidates: Sequence[Experiment]) -> float:
+    """Return the loss of the best candidate with fresh seeds."""
+    best = max(candidates, key=lambda candidate: candidate.fitness or 0.0).program
     assert best is not None
-    fresh = statistics.fmean(heldout_loss(folder, best, again) for again in FRESH_SEEDS)
-    print(f"finished: {arm} with seed {seed}, best loss {min(losses):.4f}", flush=True)
-    so_far = list(itertools.accumulate(losses, min))
-    return Result(seed, arm, fresh, so_far[-1], statistics.fmean(so_far), statistics.fmean(losses))
+    return statistics.fmean(heldout_loss(folder, best, again) for again in FRESH_SEEDS)
 
 
 def baseline(folder: Path, seed: int, id: int, name: str) -> Experiment:
@@ -203,7 +214,7 @@ def outcome_of(experiment: Experiment) -> Outcome:
         experiment_id=experiment.id,
         number=experiment.number,
         kind=experiment.kind,
-        parent_id=None,
+        parent_id=experiment.parent_id,
         status=experiment.status,
         fitness=experiment.fitness,
         choices=experiment.proposal.choices if experiment.proposal else {},

@@ -29,7 +29,7 @@ def test_later_sources_win(tmp_path: Path) -> None:
         ("explore.tokens=10", ["10", "512"]),
         ("budget.experiments=0", ["budget.experiments", "0"]),
         ("budget.minutes=-1", ["budget.minutes", "-1"]),
-        ("search.sampler=best", ["search.sampler", "best", "top", "random"]),
+        ("search.sampler=best", ["search.sampler", "best", "paper", "random"]),
         ("explore.tokens", ["explore.tokens", "key=value"]),
         ("roles.poet.model=x", ["poet", "researcher"]),
         ("roles.engineer.modell=x", ["roles.engineer.modell", "did you mean 'model'"]),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from asi_arch.backends.prices import Price
 from asi_arch.config import Budget
 from asi_arch.errors import BudgetSpent
 from asi_arch.ledger import CampaignLedger
@@ -77,6 +78,22 @@ def test_money_counts_by_the_price_and_a_reply_may_name_its_own(
     named = request(experiment_id, "d" * 3)
     book.save_reply(named, Reply(text="t", cost=0.5))
     assert store.total_spend(1).cost == pytest.approx(0.5 + 280e-6)
+
+
+def test_prices_come_from_the_table_and_an_unknown_model_is_named_once(
+    store: Store, experiment_id: int
+) -> None:
+    said: list[str] = []
+    prices = {"m": Price(input=10.0, cached=1.0, output=20.0)}
+    book = CampaignLedger(store, 1, Budget(), prices, said.append)
+    reply = Reply(text="t", prompt_tokens=100, cached_tokens=60, completion_tokens=10)
+    book.save_reply(request(experiment_id), reply)
+    assert store.total_spend(1).cost == pytest.approx((40 * 10 + 60 * 1 + 10 * 20) / 1e6)
+    for text in ("a", "b"):
+        book.save_reply(request(experiment_id, text, model="home-made"), reply)
+    assert said == ["home-made has no known price: its tokens are counted, its money is not"]
+    assert [c.cost is None for c in store.calls(1)] == [False, True, True]
+    assert [e.message for e in store.events(1) if e.kind == "price"] == said
 
 
 def test_a_question_that_was_on_its_way_when_the_process_died_is_asked_again(

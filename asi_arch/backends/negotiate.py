@@ -11,6 +11,19 @@ from asi_arch.backends.wire import Answer
 
 Ask: TypeAlias = Callable[[Dialect], Awaitable[Answer]]
 
+_OTHER_REASONS = (
+    "content_filter",
+    "content management",
+    "invalid model",
+    "model_not_found",
+    "does not exist",
+    "api key",
+    "billing",
+    "quota",
+    "max_tokens",
+    "max_output_tokens",
+)
+
 
 async def negotiate(ask: Ask, server: Server, key: str, retries: int, faults: list[str]) -> Answer:
     """Return an answer and remember in which dialect it came.
@@ -50,11 +63,17 @@ async def _in_words(
     That teaches nothing, so it is not remembered.
     """
     simplest = dialect.simplest
-    vague = trouble.status in (400, 422) and not trouble.is_about_length
-    if not vague or known(server) or simplest is None:
+    if not _is_vague(trouble) or known(server) or simplest is None:
         raise trouble
     faults.append(_step(trouble.fault, dialect, simplest))
     return await ask(simplest)
+
+
+def _is_vague(trouble: Trouble) -> bool:
+    """Whether a request was refused and nothing in the words says why."""
+    if trouble.status not in (400, 422) or trouble.is_about_length:
+        return False
+    return not any(name in trouble.words for name in _OTHER_REASONS)
 
 
 def _step(reason: str, old: Dialect, new: Dialect) -> str:

@@ -18,6 +18,7 @@ from asi_arch.testing.conformance import conformance_request
 
 State: TypeAlias = Literal["ok", "no", "fail"]
 
+_SHOWN = 120  # characters of a refusal
 _PLAIN = Dialect().without("strict", "json_schema", "tool", "json_object", "temperature", "effort")
 _TITLES: dict[Feature, str] = {
     "json_schema": "JSON schema",
@@ -120,7 +121,7 @@ class _Prober:
         try:
             answer = await self._ask(request, dialect)
         except Trouble as trouble:
-            return Verdict(name, "no", f"refused: {trouble.message}")
+            return Verdict(name, "no", f"refused: {trouble.message[:_SHOWN]}")
         value, problem = read_answer(answer.text, request.answer_type)
         if value is None:
             return Verdict(name, "no", f"taken, but {problem}")

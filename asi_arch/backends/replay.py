@@ -48,7 +48,8 @@ class ReplayBackend:
     """Answers from a recording of an earlier campaign, named by the base URL.
 
     A question with the same key gets the recorded answer. Else the next unused answer to the same
-    task and attempt of the same experiment is given; `differing` counts how often.
+    task and attempt of the same experiment is given; `differing` counts how often. `calls` is how
+    many answers there are.
     """
 
     def __init__(self, settings: RoleSettings) -> None:
@@ -58,7 +59,9 @@ class ReplayBackend:
         self._file = Path(settings.base_url).expanduser()
         self._unused: dict[_Place, deque[RecordedCall]] = defaultdict(deque)
         self._by_key: dict[str, deque[RecordedCall]] = defaultdict(deque)
-        for call in read_recording(self._file):
+        recorded = read_recording(self._file)
+        self.calls = len(recorded)
+        for call in recorded:
             self._unused[call.place].append(call)
             if call.key:
                 self._by_key[call.key].append(call)

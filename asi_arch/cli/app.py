@@ -11,10 +11,12 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from asi_arch.cli.audit import audit
+from asi_arch.cli.backends import backends
 from asi_arch.cli.baselines import baselines
 from asi_arch.cli.db import db
 from asi_arch.cli.diff import diff
 from asi_arch.cli.doctor import doctor
+from asi_arch.cli.knowledge import knowledge
 from asi_arch.cli.leaderboard import leaderboard
 from asi_arch.cli.lineage import lineage
 from asi_arch.cli.options import wants_trace
@@ -86,7 +88,9 @@ _TOOLS = (verify, train, audit, presets, doctor)
 for _command in (*_CAMPAIGNS, *_QUERIES, *_TOOLS):
     app.command()(_command)
 app.add_typer(db, name="db")
+app.add_typer(knowledge, name="knowledge")
 app.add_typer(prompts, name="prompts")
+app.add_typer(backends, name="backends")
 
 
 def main() -> None:

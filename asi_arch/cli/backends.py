@@ -86,11 +86,15 @@ def check(
 
 async def _look(name: str, settings: RoleSettings, backend: "Backend") -> "Probed":
     from asi_arch.backends.openai import OpenAIBackend
-    from asi_arch.backends.probe import Probed, probe
+    from asi_arch.backends.probe import Probed, Verdict, probe
+    from asi_arch.backends.replay import ReplayBackend
     from asi_arch.testing.conformance import CHECKS
 
     if isinstance(backend, OpenAIBackend):
         return await probe(backend)
+    if isinstance(backend, ReplayBackend):
+        seen = Verdict("recording", "ok" if backend.calls else "fail", f"{backend.calls} calls")
+        return Probed((seen,), "", backend.calls > 0)
     verdicts = [await _try(title, run, name, settings) for title, run in CHECKS.items()]
     usable = all(verdict.state == "ok" for verdict in verdicts)
     return Probed(tuple(verdicts), "", usable)

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from asi_arch.cli.options import DEFAULT_DB, Db, Debug, Json
+from asi_arch.cli.options import DEFAULT_DB, Agents, Db, Debug, Json
 from asi_arch.cli.output import NONE, Column, count, out, print_json, table
 from asi_arch.cli.signals import run_until_signal
 from asi_arch.errors import UserError
@@ -115,6 +115,7 @@ def add(
         str, typer.Option(metavar="NAME", help="Backend of the model, openai if not given.")
     ] = "",
     base_url: Annotated[str, typer.Option(metavar="URL", help="Server of the model.")] = "",
+    agents: Agents = "",
     db: Db = DEFAULT_DB,
     json: Json = False,
     debug: Debug = False,
@@ -136,7 +137,7 @@ def add(
     for document in documents:
         check_new(document)
     ledger = BriefLedger()
-    write = _writer(_given(model, backend, base_url), ledger)
+    write = _writer(_given(model, backend, base_url), ledger, agents)
     added = []
     with Store.open(db) as store:
         for document in documents:
@@ -198,7 +199,9 @@ def _given(model: str, backend: str, base_url: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _writer(given: dict[str, str], ledger: "BriefLedger") -> "Callable[[Document], Entry]":
+def _writer(
+    given: dict[str, str], ledger: "BriefLedger", agents: str
+) -> "Callable[[Document], Entry]":
     """Return what makes an entry of a document: a model if there is one, else its form."""
     from asi_arch.knowledge.add import given_entry
     from asi_arch.knowledge.extract import extract_entry
@@ -207,13 +210,14 @@ def _writer(given: dict[str, str], ledger: "BriefLedger") -> "Callable[[Document
         return lambda document: given_entry(document) or extract_entry(document)
     from asi_arch.backends import make_backend
     from asi_arch.knowledge.distill import distill_entry
+    from asi_arch.team.llm import card_folder
 
-    settings = RoleSettings.model_validate(given)
+    settings, folder = RoleSettings.model_validate(given), card_folder(agents)
     backend = make_backend(settings.backend, settings)
 
     def write(document: "Document") -> Entry:
         ready = given_entry(document)
-        return ready or run_until_signal(distill_entry(document, backend, settings, ledger))
+        return ready or run_until_signal(distill_entry(document, backend, settings, ledger, folder))
 
     return write
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -86,17 +87,19 @@ async def distill_entry(
     backend: Backend,
     settings: RoleSettings,
     ledger: Ledger,
+    agents: Path | None = None,
     tokens: int = TOKENS,
 ) -> Entry:
     """Return the entry that a model makes of the first `tokens` tokens of a document.
 
-    Its id does not come from the model: the same document has the same id again.
+    The role card is that of the folder `agents`, if it has one. The entry's id does not come
+    from the model: the same document has the same id again.
 
     Raises:
         BackendError: the model cannot be reached or gives no valid answer.
         BudgetSpent: the ledger does not allow the question.
     """
-    card = load_card("librarian", "distill", EntryAnswer, {"name", "text"})
+    card = load_card("librarian", "distill", EntryAnswer, {"name", "text"}, agents)
     shown = fenced(beginning(document.text, tokens * _CHARACTERS))
     request = Request(
         experiment_id=0,

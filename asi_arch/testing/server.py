@@ -1,17 +1,17 @@
 """A local server that speaks OpenAI's protocol, answers from a function and fails on demand."""
 
 import json
-import socket
-import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, TypeAlias, get_args
+from http.server import ThreadingHTTPServer
+from typing import TypeAlias
 
+from asi_arch.testing.faults import Faults, chosen_fault
+from asi_arch.testing.handler import Handler, Sent
 from asi_arch.testing.protocol import (
     Json,
     Question,
@@ -25,32 +25,8 @@ from asi_arch.testing.protocol import (
 )
 
 Answer: TypeAlias = Callable[[list[dict[str, str]]], str]
-Kind: TypeAlias = Literal["", "reset", "hang", "truncate", "garbage"]
 
 FORMATS = ("json_schema", "tool", "json_object", "text")
-_SOON = (429, 500, 503)  # statuses whose client is told to come back at once
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong with one request.
-
-    `kind` is "reset" (the socket closes in mid-answer), "hang" (no answer for longer than a client
-    waits), "truncate" (half of the JSON) or "garbage" (HTML with status 200); without a kind the
-    answer is an error with this status, and 200 is no fault. `headers` go with it, for instance
-    Retry-After; `body` takes the place of the error, or of the answer where the status is 200.
-    """
-
-    kind: Kind = ""
-    status: int = 200
-    message: str = ""
-    code: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Json | None = None
-
-
-AnyFault: TypeAlias = Fault | int | str
-Faults: TypeAlias = Sequence[AnyFault] | Callable[[int, Json], AnyFault]
 
 
 @dataclass(frozen=True)
@@ -61,16 +37,6 @@ class Received:
     headers: dict[str, str]
     body: Json
     time: float
-
-
-@dataclass(frozen=True)
-class _Sent:
-    """An answer before it is sent."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    kind: Kind = ""
 
 
 @dataclass
@@ -109,41 +75,28 @@ class LLMServer:
         """How many questions were answered."""
         return len(self.bodies)
 
-    def handle(self, path: str, headers: dict[str, str], body: Json) -> _Sent:
+    def handle(self, path: str, headers: dict[str, str], body: Json) -> Sent:
         """Return what is sent for one request."""
         with self._lock:
             number = len(self.requests)
             self.requests.append(Received(path, headers, body, time.monotonic()))
         time.sleep(self.latency)
-        fault = self._fault(number, body)
+        fault = chosen_fault(self.faults, number, body)
         if fault.kind == "hang":
             self._stopped.wait(60)
+            return Sent(503, encoded(error_body("nobody waits for this any more")))
         if fault.kind == "garbage":
-            return _Sent(200, b"<html>busy</html>", {"Content-Type": "text/html"})
+            return Sent(200, b"<html>busy</html>", {"Content-Type": "text/html"})
         if fault.status != 200 or fault.body is not None:
             message = fault.message or f"fault {fault.status} on purpose"
             error = fault.body or error_body(message, fault.code)
-            return _Sent(fault.status, encoded(error), fault.headers, fault.kind)
+            return Sent(fault.status, encoded(error), fault.headers, fault.kind)
         status, value = self._answer(path, body)
-        return _Sent(status, encoded(value), fault.headers, fault.kind)
+        return Sent(status, encoded(value), fault.headers, fault.kind)
 
     def stop(self) -> None:
         """Let go of every client that hangs."""
         self._stopped.set()
-
-    def _fault(self, number: int, body: Json) -> Fault:
-        if callable(self.faults):
-            fault = self.faults(number, body)
-        else:
-            fault = self.faults[number] if number < len(self.faults) else 200
-        if isinstance(fault, Fault):
-            return fault
-        if isinstance(fault, int):
-            return Fault(status=fault)
-        for kind in get_args(Kind):
-            if kind == fault:
-                return Fault(kind=kind)
-        return Fault(status=418, message=f"there is no fault {fault!r}; see Fault")
 
     def _answer(self, path: str, body: Json) -> tuple[int, Json]:
         """Return the status and the answer to a request that meets no fault."""
@@ -210,7 +163,7 @@ def llm_server(
             both if empty.
     """
     server = LLMServer(answer, latency, faults, formats, temperature, effort, limit)
-    http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, server))
+    http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, server.handle))
     http.daemon_threads = True
     server.root = f"http://127.0.0.1:{http.server_address[1]}"
     thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
@@ -222,51 +175,6 @@ def llm_server(
         http.shutdown()
         http.server_close()
         thread.join()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def __init__(self, server: LLMServer, *args: Any) -> None:
-        self.llm = server
-        super().__init__(*args)
-
-    def do_GET(self) -> None:
-        """List the models."""
-        if self.path == "/v1/models":
-            models = {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
-            self._send(_Sent(200, encoded(models)))
-        else:
-            self._send(_Sent(404, encoded(error_body(f"unknown path {self.path}"))))
-
-    def do_POST(self) -> None:
-        """Answer a question."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self._send(self.llm.handle(self.path.partition("?")[0], headers, body))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
-
-    def _send(self, sent: _Sent) -> None:
-        half = sent.body[: len(sent.body) // 2]
-        data = half if sent.kind == "truncate" else sent.body
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(data))}
-        if sent.status in _SOON and not any(n.lower() == "retry-after" for n in sent.headers):
-            headers["Retry-After-Ms"] = "10"
-        self.send_response(sent.status)
-        for name, value in (headers | dict(sent.headers)).items():
-            self.send_header(name, value)
-        with suppress(ConnectionError):  # the client may have gone away
-            self.end_headers()
-            self.wfile.write(half if sent.kind == "reset" else data)
-            if sent.kind == "reset":
-                self._reset()
-
-    def _reset(self) -> None:
-        """Close the socket so that the client sees a reset and no end."""
-        self.wfile.flush()
-        linger = struct.pack("ii", 1, 0)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.connection.close()
 
 
 def _is(path: str, name: str) -> bool:

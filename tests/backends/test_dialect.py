@@ -112,10 +112,17 @@ def test_all_refusals_together() -> None:
         assert ask(backend(server)).faults == ()
 
 
-def test_a_server_without_a_system_role() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        "System role not supported",
+        "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+    ],
+)
+def test_a_server_without_a_system_role(message: str) -> None:
     def faults(number: int, body: Json) -> Fault:
         with_system = body["messages"][0]["role"] == "system"
-        return Fault(status=400, message="System role not supported") if with_system else Fault()
+        return Fault(status=400, message=message) if with_system else Fault()
 
     with llm_server(lambda messages: ANSWER, faults=faults) as server:
         ask(backend(server))
@@ -167,7 +174,19 @@ def test_a_limit_that_is_too_large_is_the_users_to_mend() -> None:
         pytest.raises(BackendError, match="supports at most 8"),
     ):
         ask(backend(server))
-    assert server.received == 2 and backend(server).dialect == Dialect()
+    assert server.received == 1 and backend(server).dialect == Dialect()
+
+
+@pytest.mark.parametrize(
+    "code", ["content_filter", "model_not_found", "billing_hard_limit_reached"]
+)
+def test_a_refusal_with_another_reason_is_final(code: str) -> None:
+    with (
+        llm_server(lambda messages: ANSWER, faults=(Fault(status=400, code=code),)) as server,
+        pytest.raises(BackendError, match="fault 400 on purpose"),
+    ):
+        ask(backend(server))
+    assert server.received == 1
 
 
 def test_a_refusal_without_a_reason_is_met_in_words_once_and_not_remembered() -> None:

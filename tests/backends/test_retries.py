@@ -6,6 +6,8 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from asi_arch.backends.openai import OpenAIBackend
 from asi_arch.backends.retries import pause_after
@@ -32,8 +34,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
-def ask(server: LLMServer, **settings: Any) -> Reply:
-    backend = OpenAIBackend(RoleSettings(model="m", base_url=server.url, **settings))
+def ask(server: LLMServer, **more: Any) -> Reply:
+    backend = OpenAIBackend(RoleSettings(model="m", base_url=server.url, **more))
     return asyncio.run(backend.complete(conformance_request("ready")))
 
 
@@ -68,6 +70,30 @@ def test_every_kind_of_fault_in_one_call() -> None:
     with llm_server(lambda messages: ANSWER, faults=faults) as server:
         assert len(ask(server).faults) == 5
     assert server.received == 6
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.sampled_from(["reset", "truncate", "garbage", 408, 429, 500, 503, 401]), max_size=6
+    ),
+    st.sampled_from(["chat", "responses"]),
+    st.integers(0, 4),
+)
+def test_any_faults_in_any_order(faults: list[Any], api: str, retries: int) -> None:
+    """The first lasting fault, or one more fault than retries, ends the call; nothing else does."""
+    lasting = faults.index(401) if 401 in faults else len(faults)
+    fails = (lasting < len(faults) and lasting <= retries) or lasting > retries
+    with llm_server(lambda messages: ANSWER, faults=faults) as server:
+        if fails:
+            with pytest.raises(BackendError) as caught:
+                ask(server, api=api, retries=retries)
+            written = caught.value.faults
+        else:
+            written = ask(server, api=api, retries=retries).faults
+    tries = min(lasting, retries) + 1
+    assert server.received == tries and len(written) == (tries if fails else tries - 1)
+    assert all(", waited 0.0" in line for line in written[: tries - 1])
 
 
 def test_a_function_chooses_the_faults() -> None:

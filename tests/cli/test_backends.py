@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +123,15 @@ def test_a_server_that_counts_nothing(call: Call) -> None:
 def test_other_backends_are_held_to_their_promises(call: Call) -> None:
     found = json.loads(call("backends", "check", "scripted", "--json").stdout)
     assert found["usable"] and len(found["checks"]) == 6
+
+
+@pytest.mark.parametrize("calls", [0, 2])
+def test_a_recording_is_only_read(call: Call, tmp_path: Path, calls: int) -> None:
+    line = {"kind": "call", "experiment_id": 1, "role": "researcher", "task": "propose"}
+    (tmp_path / "r.jsonl").write_text(f"{json.dumps(line)}\n" * calls)
+    result = call("backends", "check", "replay", "--base-url", "r.jsonl", "--json")
+    assert result.exit_code == (0 if calls else 1)
+    assert json.loads(result.stdout)["checks"][0]["detail"] == f"{calls} calls"
 
 
 class Broken:

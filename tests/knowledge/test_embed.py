@@ -10,7 +10,7 @@ from asi_arch.knowledge.embed import OpenAIEmbedder
 from asi_arch.records import Embedding, Entry
 from asi_arch.store import Store
 from asi_arch.testing import LLMServer, llm_server
-from asi_arch.testing.server import Fault
+from asi_arch.testing.faults import Fault
 
 ENTRIES = load_entries()[:70]
 EMPTY: dict[str, Any] = {"object": "list", "model": "m", "data": []}

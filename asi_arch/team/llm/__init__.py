@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel
 
 from asi_arch.backends import make_backend
+from asi_arch.content import content
 from asi_arch.errors import UserError
 from asi_arch.interfaces import Backend, Ledger, Team
 from asi_arch.records import RoleSettings
@@ -109,7 +110,8 @@ def card_folder(agents: str) -> Path | None:
     folder = Path(agents)
     if not folder.is_dir():
         raise UserError(f"there is no folder of role cards at {agents}")
-    known = {f"{role}/{task}.md" for role, tasks in TASKS.items() for task in tasks}
+    shipped = content("agents")
+    known = {path.relative_to(shipped).as_posix() for path in shipped.rglob("*.md")}
     for path in sorted(folder.rglob("*.md")):
         name = path.relative_to(folder).as_posix()
         if name not in known:
