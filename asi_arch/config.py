@@ -305,6 +305,15 @@ class Config(_Section):
         return self
 
     @model_validator(mode="after")
+    def _roles_belong_to_a_team_of_models(self) -> Self:
+        if self.roles and self.team != "llm":
+            raise ValueError(
+                f"team = {self.team!r} asks no language model, but roles.{next(iter(self.roles))} "
+                "is set; leave it out or set team = 'llm'"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tokens_pay_for_a_reply(self) -> Self:
         if self.team != "llm" or self.budget.tokens is None:
             return self

@@ -24,6 +24,7 @@ from asi_arch.cli.output import err
 from asi_arch.cli.presets import presets
 from asi_arch.cli.prompts import prompts
 from asi_arch.cli.provenance import provenance
+from asi_arch.cli.replay import replay
 from asi_arch.cli.resume import resume
 from asi_arch.cli.run import run
 from asi_arch.cli.show import show
@@ -82,7 +83,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-_CAMPAIGNS = (run, resume, status)
+_CAMPAIGNS = (run, resume, replay, status)
 _QUERIES = (leaderboard, show, diff, lineage, provenance, baselines, spend)
 _TOOLS = (verify, train, audit, presets, doctor)
 for _command in (*_CAMPAIGNS, *_QUERIES, *_TOOLS):

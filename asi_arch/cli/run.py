@@ -1,7 +1,7 @@
 """`asi-arch run`."""
 
 import json as json_format
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -74,7 +74,7 @@ def run(
     given: dict[str, Any] = {
         "name": name,
         "seed": seed,
-        "team": _team(team, backend or base_url or model),
+        "team": _team(team, backend or base_url or model, set_ or []),
         "budget.experiments": experiments,
         "budget.minutes": minutes,
         "budget.tokens": tokens,
@@ -104,18 +104,19 @@ def _start(db: str, config: Config, json: bool) -> None:
             sit(store, record, db, json)
 
 
-def _team(team: str | None, language_model: str | None) -> str | None:
-    """Return the team; naming a language model means team llm.
+def _team(team: str | None, language_model: str | None, settings: Sequence[str]) -> str | None:
+    """Return the team; naming a language model, also for one role, means team llm.
 
     Raises:
         UserError: another team is named beside a language model.
     """
-    if language_model is None:
+    named = language_model or next((one for one in settings if one.startswith("roles.")), None)
+    if named is None:
         return team
     if team not in (None, "llm"):
         raise UserError(
-            f"--team {team} asks no language model; leave out --backend, --base-url and --model, "
-            "or use --team llm"
+            f"--team {team} asks no language model; leave out --backend, --base-url, --model and "
+            "--set roles, or use --team llm"
         )
     return "llm"
 

@@ -46,6 +46,7 @@ def start_experiment(
     parent_id: int | None,
     reference_ids: Sequence[int],
     name: str,
+    id: int | None,
 ) -> Experiment:
     """Return the experiment of this kind and number, added with this ancestry if it is new."""
     find_campaign(session, campaign_id)
@@ -53,6 +54,7 @@ def start_experiment(
     row = session.scalars(known).one_or_none()
     if row is None:
         row = ExperimentRow(
+            id=id,
             campaign_id=campaign_id,
             number=number,
             kind=kind,

@@ -152,8 +152,12 @@ class Store:
         parent_id: int | None = None,
         reference_ids: Sequence[int] = (),
         name: str = "",
+        id: int | None = None,
     ) -> Experiment:
-        """Return the experiment of this kind and number; a new one starts as sampled."""
+        """Return the experiment of this kind and number; a new one starts as sampled.
+
+        A new one has this `id`, or the next one.
+        """
         return self._write(
             experiments.start_experiment,
             campaign_id,
@@ -162,6 +166,7 @@ class Store:
             parent_id,
             reference_ids,
             name,
+            id,
         )
 
     def save_proposal(self, experiment_id: int, proposal: Proposal) -> Experiment:
