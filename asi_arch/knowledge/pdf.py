@@ -2,6 +2,7 @@
 
 import logging
 import re
+import struct
 import zlib
 from collections.abc import Sequence
 from itertools import groupby
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
 _PAGES = 150
 _NO_TITLE = re.compile(r"untitled|microsoft word|\.(?:tex|docx?|pdf|dvi)\b", re.IGNORECASE)
 # What pypdf raises on damaged files, besides errors of its own.
-_DAMAGED = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+_DAMAGED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 
 def read_pdf(path: Path) -> tuple[str, str, int]:
@@ -38,10 +49,9 @@ def read_pdf(path: Path) -> tuple[str, str, int]:
         found = _title(reader), unwrapped("\n\n".join(pages)), _year(reader)
     except (DependencyError, FileNotDecryptedError) as error:
         raise UserError(f"{path} is encrypted; save a copy without a password") from error
-    except (PyPdfError, zlib.error, *_DAMAGED) as error:
-        raise UserError(
-            f"{path} is not a PDF that can be read ({error}); export it again"
-        ) from error
+    except (PyPdfError, *_DAMAGED) as error:
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{path} is no PDF that can be read ({reason}); export it again") from error
     if not re.search(r"\w{3}", found[1]):
         raise UserError(
             f"{path} has no text, it may be scanned; run it through text recognition (OCR) first"

@@ -71,9 +71,9 @@ def test_protected_scanned_and_damaged_pdfs(tmp_path: Path) -> None:
     refused(tmp_path, "secret.pdf", encrypted("secret"), "is encrypted; save a copy")
     refused(tmp_path, "scan.pdf", pdf([]), "has no text, it may be scanned")
     refused(tmp_path, "no-pages.pdf", no_pages(), "has no text, it may be scanned")
-    refused(tmp_path, "empty.pdf", b"", "not a PDF that can be read")
-    refused(tmp_path, "other.pdf", b"\x7fELF" + bytes(500), "not a PDF that can be read")
-    refused(tmp_path, "cut.pdf", pdf(LINES)[:400], "not a PDF that can be read")
+    refused(tmp_path, "empty.pdf", b"", "is no PDF that can be read")
+    refused(tmp_path, "other.pdf", b"\x7fELF" + bytes(500), "is no PDF that can be read")
+    refused(tmp_path, "cut.pdf", pdf(LINES)[:400], "is no PDF that can be read")
 
 
 def no_pages() -> bytes:
