@@ -63,17 +63,29 @@ def search(
 
 
 @knowledge.command()
-def show(id: Id, db: Db = DEFAULT_DB, json: Json = False, debug: Debug = False) -> None:
+def show(
+    id: Id,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the file, to be edited and added again.")
+    ] = False,
+    db: Db = DEFAULT_DB,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
     """Show an entry: title, authors, tags, related entries, text.
 
     Example: asi-arch knowledge show 2412.06464
     """
+    from asi_arch.knowledge import format_entry
+
     with _entries(db) as (entries, _):
         known = {entry.id: entry for entry in entries}
     if id not in known:
         raise UserError(f"there is no knowledge entry {id!r}; see: asi-arch knowledge list")
     if json:
         print_json(known[id])
+    elif markdown:
+        out().out(format_entry(known[id]), highlight=False, end="")
     else:
         _print_entry(known[id], known, out())
 

@@ -99,6 +99,15 @@ def _compare(prompt: str) -> dict[str, object]:
     return {"reason": "The parts are put together in another way.", "same_as": ""}
 
 
+def _read(prompt: str) -> dict[str, object]:
+    """Answer as the Librarian: the document's first words are its title and its problem."""
+    document = prompt.partition("text\n")[2].partition("\n```")[0]
+    words = " ".join(document.split())[:300]
+    parts = dict.fromkeys(("problem", "mechanism"), words or "Nothing is said.")
+    rest = dict.fromkeys(("authors", "measured", "when_it_helps", "pitfalls"), "")
+    return {"title": words[:60] or "Untitled", "year": 0, "tags": ["note"], **parts, **rest}
+
+
 def _code(prompt: str) -> dict[str, object]:
     return {"code": _write(prompt)}
 
@@ -124,6 +133,7 @@ def write_program(kind: str, name: str, map_index: int) -> str:
 _PLAYS = (
     ("You are the Researcher", _propose),
     ("You are the Engineer", _code),
+    ("You are the Librarian", _read),
     ("and you distil", _distill),
     ("and you judge", _judge),
     ("and you trace", _trace),

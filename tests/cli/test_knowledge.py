@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from asi_arch.knowledge import format_entry, load_entries
+from asi_arch.knowledge import entry, format_entry, load_entries, parse_entry
 from asi_arch.store import Store
 from asi_arch.testing import LLMServer, llm_server
 from tests.knowledge.papers import PAPER, pdf
@@ -196,3 +196,8 @@ def test_search_by_meaning_without_a_database(done: Run, server: LLMServer) -> N
 
 def test_campaign_entries_and_added_ones_side_by_side(done: Run, populated: Any) -> None:
     assert ids(done("list", "--json", "--db", populated.db)) == [e.id for e in load_entries()]
+
+
+def test_an_entry_is_printed_as_its_file(call: Callable[..., Any]) -> None:
+    shown = call("knowledge", "show", "2412.06464", "--markdown").stdout
+    assert parse_entry("2412.06464", shown) == entry("2412.06464")
