@@ -192,6 +192,7 @@ class Campaign:
         """Mark the campaign as running, end its jobs and count the time however it ends."""
         store, id = self.lab.store, self.lab.campaign.id
         store.set_campaign_status(id, "running")
+        store.end_lost_calls(id)
         try:
             yield
         except (asyncio.CancelledError, AsiArchError) as error:

@@ -32,14 +32,8 @@ def find_reply(session: Session, request: Request) -> Reply | None:
 
 
 def open_call(session: Session, request: Request, tokens: int, cost: float | None) -> None:
-    """Note that a question is on its way, with what it may cost at most.
-
-    One that was on its way when the process ended counts as failed.
-    """
+    """Note that a question is on its way, with what it may cost at most."""
     find_experiment(session, request.experiment_id)
-    lost = _find(session, request.key, "open")
-    if lost is not None:
-        lost.status, lost.error, lost.completion_tokens = "failed", _LOST, 0
     session.add(
         CallRow(
             request_key=request.key,
@@ -57,6 +51,14 @@ def open_call(session: Session, request: Request, tokens: int, cost: float | Non
             seconds=0.0,
         )
     )
+
+
+def end_lost_calls(session: Session, campaign_id: int) -> None:
+    """Count what was on its way when its process ended as failed: its prompt may have been paid."""
+    own = select(ExperimentRow.id).where(ExperimentRow.campaign_id == campaign_id)
+    lost = select(CallRow).where(CallRow.status == "open", CallRow.experiment_id.in_(own))
+    for row in session.scalars(lost):
+        row.status, row.error, row.completion_tokens = "failed", _LOST, 0
 
 
 def save_reply(session: Session, request: Request, reply: Reply) -> None:

@@ -295,6 +295,10 @@ class Store:
         """Note that a question is on its way and what it may use at most."""
         self._write(calls.open_call, request, tokens, cost)
 
+    def end_lost_calls(self, campaign_id: int) -> None:
+        """Count the questions that were on their way when their process ended as failed."""
+        self._write(calls.end_lost_calls, campaign_id)
+
     def save_reply(self, request: Request, reply: Reply) -> None:
         """Store an answer; a question that has one keeps it."""
         self._write(calls.save_reply, request, reply)
