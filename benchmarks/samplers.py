@@ -2,8 +2,8 @@
 
     python benchmarks/samplers.py --output benchmarks/results/samplers.json
 
-The rule-based team runs the short real searches of benchmarks/search.py, 5 seeds of 16 trainings
-for each sampler. The paper's sampler draws a parent from the first 4 ranks instead of 10, as 16
+The rule-based team runs the short real searches of benchmarks/search.py, 5 seeds of 10 trainings
+for each sampler. The paper's sampler draws a parent from the first 4 ranks instead of 10, as 10
 candidates have no 50 to keep. Losses are paired by seed with the paper's sampler; the intervals are
 95 % (Student's t), four arms are compared, and nothing is corrected for that.
 """
@@ -83,7 +83,7 @@ def parse_options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=5, help="searches for each sampler")
-    parser.add_argument("--experiments", type=int, default=16, help="candidates in a search")
+    parser.add_argument("--experiments", type=int, default=10, help="candidates in a search")
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
     parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
     return parser.parse_args()
