@@ -29,12 +29,13 @@ class Estimate:
         return int(self.low > 0) - int(self.high < 0)
 
 
-def estimate(statistic: Statistic, units: Numbers, seed: int = 0) -> Estimate:
-    """Return a statistic of some units with its bootstrap interval.
+def estimate(statistic: Statistic, values: npt.ArrayLike, seed: int = 0) -> Estimate:
+    """Return a statistic of some units, the first dimension, with its bootstrap interval.
 
-    The units are drawn again with replacement, always in the same way. There is no interval from
+    Units are drawn again with replacement, always in the same way. There is no interval from
     fewer than five of them, or when the statistic is undefined for most of the draws.
     """
+    units = np.asarray(values, dtype=np.float64)
     value = statistic(units) if len(units) else None
     if value is None or len(units) < _FEWEST:
         return Estimate(value)
