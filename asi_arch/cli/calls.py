@@ -28,20 +28,26 @@ def calls(
     experiment: Annotated[
         int | None,
         typer.Option(
-            "--experiment", metavar="ID", min=1, max=LARGEST_ID, help="Only those about it."
+            "--experiment",
+            metavar="ID",
+            min=1,
+            max=LARGEST_ID,
+            help="Only those about this experiment.",
         ),
     ] = None,
-    role: Annotated[Role | None, typer.Option("--role", help="Only those of a role.")] = None,
+    role: Annotated[Role | None, typer.Option("--role", help="Only those of this role.")] = None,
     status: Annotated[
-        State | None, typer.Option("--status", help="Only those that stand like this.")
+        State | None, typer.Option("--status", help="Only those in this state.")
     ] = None,
     full: Annotated[
         bool,
-        typer.Option("--full", help="Add what went wrong; of one experiment, also all texts."),
+        typer.Option("--full", help="Add all faults; with --experiment all prompts and replies."),
     ] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Write a recording of the campaign instead."),
+        typer.Option(
+            "--out", metavar="FILE", help="Write the campaign as a recording that can be replayed."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Let --out write over a file.")] = False,
     campaign: CampaignId = None,
