@@ -42,14 +42,14 @@ class Recording(Record):
     calls: tuple[RecordedCall, ...]
 
 
-def save_recording(store: Store, campaign: Campaign, path: Path) -> int:
-    """Write a campaign to a new file and return how many calls it holds.
+def save_recording(store: Store, campaign: Campaign, path: Path, force: bool = False) -> int:
+    """Write a campaign to a file and return how many calls it holds.
 
     Raises:
-        UserError: the file is there already or cannot be written.
+        UserError: the file is there already, unless `force`, or cannot be written.
     """
-    if path.exists():
-        raise UserError(f"{path} is there already; name another file with --out")
+    if path.exists() and not force:
+        raise UserError(f"{path} is there already; name another file with --out, or add --force")
     lines = [json.dumps(line, ensure_ascii=False) for line in _lines(store, campaign)]
     try:
         write_whole(path, "\n".join(lines) + "\n")
@@ -66,7 +66,7 @@ def load_recording(path: Path) -> Recording:
     """
     calls = read_recording(path)
     headers, entries = [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         value = json.loads(line) if line.strip() else {}
         kind = value.pop("kind", None)
         try:

@@ -10,14 +10,17 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
+from asi_arch.cli.agreement import agreement
 from asi_arch.cli.audit import audit
 from asi_arch.cli.backends import backends
 from asi_arch.cli.baselines import baselines
+from asi_arch.cli.calls import calls
 from asi_arch.cli.db import db
 from asi_arch.cli.diff import diff
 from asi_arch.cli.doctor import doctor
 from asi_arch.cli.knowledge import knowledge
 from asi_arch.cli.leaderboard import leaderboard
+from asi_arch.cli.lessons import lessons
 from asi_arch.cli.lineage import lineage
 from asi_arch.cli.options import wants_trace
 from asi_arch.cli.output import err
@@ -85,8 +88,9 @@ app = typer.Typer(
 )
 _CAMPAIGNS = (run, resume, replay, status)
 _QUERIES = (leaderboard, show, diff, lineage, provenance, baselines, spend)
+_TEAM = (calls, agreement, lessons)
 _TOOLS = (verify, train, audit, presets, doctor)
-for _command in (*_CAMPAIGNS, *_QUERIES, *_TOOLS):
+for _command in (*_CAMPAIGNS, *_QUERIES, *_TEAM, *_TOOLS):
     app.command()(_command)
 app.add_typer(db, name="db")
 app.add_typer(knowledge, name="knowledge")

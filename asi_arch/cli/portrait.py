@@ -11,9 +11,10 @@ from rich.text import Text
 
 from asi_arch.cli.facts import mark
 from asi_arch.cli.output import NONE, Column, count, number, signed, table, with_error
+from asi_arch.cli.parts import print_parts
 from asi_arch.cli.results import COLOURS, marks_line, noise_line
 from asi_arch.cli.spark import sparklines
-from asi_arch.records import Component, Experiment, Finding, Run
+from asi_arch.records import Experiment, Finding, Run
 
 if TYPE_CHECKING:
     from asi_arch.standings import Standings
@@ -56,6 +57,7 @@ def print_portrait(found: Portrait, console: Console) -> None:
         ("", _head, True),
         ("Proposal", _proposal, found.experiment.proposal),
         ("Findings", _findings, found.findings),
+        ("Opinion before training", _judgement, found.experiment.judgement),
         ("Runs", _runs, found.runs),
         ("Analysis", _analysis, found.experiment.analysis),
         ("Program", _program, found.experiment.program),
@@ -84,6 +86,9 @@ def _head(found: Portrait, console: Console) -> None:
         console.print(Text(f"references: {shown}"))
     for reason in e.rejections:
         console.print(Text(f"earlier proposal not taken: {reason}", "yellow"))
+    if e.twin_ids:
+        shown = ", ".join(_with_id(found, id) for id in dict.fromkeys(e.twin_ids))
+        console.print(Text(f"earlier proposals repeated: {shown}", "yellow"))
 
 
 def _with_id(found: Portrait, id: int) -> str:
@@ -94,13 +99,7 @@ def _proposal(found: Portrait, console: Console) -> None:
     proposal = found.experiment.proposal
     assert proposal is not None
     console.print(Text(proposal.motivation))
-    columns = [
-        Column[Component]("component", lambda part: part.name, left=True),
-        Column[Component]("category", lambda part: part.category, 2, left=True),
-        Column[Component]("origin", lambda part: part.origin.value, left=True),
-        Column[Component]("cites", lambda part: ", ".join(part.citations) or NONE, 1, left=True),
-    ]
-    console.print(table(columns, proposal.components, console.width))
+    print_parts(found.experiment, console)
     for id in found.citations():
         console.print(Text(f"  {id}: {found.cited(id)}", "cyan"))
 
@@ -136,6 +135,12 @@ def measured(finding: Finding) -> str:
         for name, value in finding.measured.items()
     )
     return ", ".join(values) or NONE
+
+
+def _judgement(found: Portrait, console: Console) -> None:
+    judgement = found.experiment.judgement
+    assert judgement is not None
+    console.print(Text(f"score {judgement.score:.2f} of 1: {judgement.reason or NONE}"))
 
 
 def _runs(found: Portrait, console: Console) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from asi_arch.records import Lesson
@@ -32,3 +32,10 @@ def list_lessons(session: Session, campaign_id: int, up_to: int) -> list[Lesson]
         Lesson(text=row.text, evidence=tuple(row.evidence))
         for row in session.scalars(rows.order_by(LessonRow.position))
     ]
+
+
+def lessons_drawn(session: Session, campaign_id: int) -> int:
+    """Return up to which experiment the latest lessons were drawn, 0 when there are none."""
+    find_campaign(session, campaign_id)
+    latest = select(func.max(LessonRow.up_to)).where(LessonRow.campaign_id == campaign_id)
+    return session.scalar(latest) or 0

@@ -38,7 +38,7 @@ from asi_arch.store import (
     sources,
     views,
 )
-from asi_arch.store.lessons import list_lessons, save_lessons
+from asi_arch.store.lessons import lessons_drawn, list_lessons, save_lessons
 from asi_arch.store.records import (
     CallRecord,
     DatabaseInfo,
@@ -268,6 +268,10 @@ class Store:
     def lessons(self, campaign_id: int, up_to: int) -> list[Lesson]:
         """Return what the experiments numbered up to `up_to` teach together."""
         return self._read(list_lessons, campaign_id, up_to)
+
+    def lessons_drawn(self, campaign_id: int) -> int:
+        """Return up to which experiment the latest lessons were drawn, 0 when there are none."""
+        return self._read(lessons_drawn, campaign_id)
 
     def finish_experiment(
         self, experiment_id: int, status: Status, fitness: float | None = None, reason: str = ""

@@ -19,6 +19,8 @@ from asi_arch.records import (
     Dataset,
     Experiment,
     Finding,
+    Judgement,
+    Lesson,
     Measurement,
     Message,
     MetricPoint,
@@ -30,6 +32,7 @@ from asi_arch.records import (
     RoleSettings,
     Score,
     Status,
+    Trace,
 )
 from asi_arch.store import Store
 
@@ -126,6 +129,12 @@ def proposal(name: str) -> Proposal:
             citations=("2406.06484",),
         ),
         Component(name="gate", category="output", origin=Origin.ANALYSIS, citations=("3",)),
+        Component(
+            name="decay",
+            category="decay",
+            origin=Origin.ORIGINALITY,
+            unsupported="cognition: 1234.56789",
+        ),
     )
     choices = {"update": "delta", "gate": "output"}
     return Proposal(name=name, motivation="To forget better.", components=parts, choices=choices)
@@ -168,17 +177,71 @@ def add_good(store: Store, campaign_id: int, parent: int) -> int:
     return e.id
 
 
-def add_call(store: Store, experiment_id: int) -> None:
-    request = Request(
+def add_twin(store: Store, campaign_id: int, good: int, parent: int) -> int:
+    """Add a candidate whose first proposal repeated another experiment."""
+    e = store.start_experiment(campaign_id, 3, "candidate", parent, (parent,))
+    store.save_proposal(e.id, proposal("Twin"))
+    store.reject_proposal(e.id, f"the same program as experiment {good}", good)
+    return add_candidate(store, campaign_id, 3, parent).id
+
+
+def question(experiment_id: int, role: str, task: str, text: str) -> Request:
+    return Request(
         experiment_id=experiment_id,
-        role="researcher",
-        task="propose",
-        messages=(Message(role="user", content="What next?"),),
+        role=role,
+        task=task,
+        messages=(Message(role="system", content="Be brief."), Message(role="user", content=text)),
         answer_type=Proposal,
         settings=RoleSettings(model="small"),
     )
-    reply = Reply(text="{}", model="small", prompt_tokens=100, completion_tokens=20, cost=0.25)
-    store.save_reply(request, reply)
+
+
+def add_calls(store: Store, good: int, failed: int) -> None:
+    """Add two answered calls, one of them after faults and of unknown price, a failed, an open."""
+    store.save_reply(
+        question(good, "researcher", "propose", "What next?"),
+        Reply(
+            text='{"name": "Mixer1", "components": ["gate"]}',
+            prompt_tokens=100,
+            cached_tokens=40,
+            completion_tokens=20,
+            cost=0.25,
+            seconds=3.0,
+        ),
+    )
+    store.save_reply(
+        question(good, "engineer", "implement", "Write it."),
+        Reply(
+            text='{"code": "class Mixer1:\\n    gate = 1"}',
+            model="large",
+            prompt_tokens=300,
+            completion_tokens=80,
+            seconds=5.0,
+            faults=("HTTP 429: slow down", "not JSON"),
+        ),
+    )
+    refused = question(good, "analyst", "judge", "Is it good?")
+    store.save_failure(refused, "the model refuses", faults=("HTTP 500: oops",))
+    store.open_call(question(failed, "researcher", "propose", "And now?"), tokens=50)
+
+
+def add_opinions(store: Store, campaign_id: int, good: int, rejected: int) -> None:
+    """Add what the Analyst says: opinions, origins (one of three differs) and lessons."""
+    store.save_judgement(good, Judgement(score=0.8, reason="The gate is sound."))
+    store.save_judgement(rejected, Judgement(score=0.3))
+    cognition, originality = Origin.COGNITION, Origin.ORIGINALITY
+    traces = (
+        Trace(component="delta rule", origin=cognition, citations=("2406.06484",), reason="Known."),
+        Trace(component="gate", origin=cognition, reason="Gates are old."),
+        Trace(component="decay", origin=originality),
+    )
+    store.save_traces(good, traces)
+    store.save_lessons(campaign_id, 1, [Lesson(text="Too early.", evidence=(good,))])
+    lessons = [
+        Lesson(text="Gates pay.", evidence=(good, rejected)),
+        Lesson(text="Do not mix rows.", evidence=(rejected,)),
+    ]
+    store.save_lessons(campaign_id, 2, lessons)
 
 
 def populate(db: str, folder: Path) -> Populated:
@@ -208,10 +271,11 @@ def populate(db: str, folder: Path) -> Populated:
         broken = Finding(check="batch", passed=False, evidence="rows mix", hint="no batch norm")
         store.save_findings(rejected, 0, [broken], verified=False)
         store.finish_experiment(rejected, Status.REJECTED, reason="batch: rows mix")
-        failed = add_candidate(store, campaign, 3, baselines["deltanet"]).id
+        failed = add_twin(store, campaign, good, baselines["deltanet"])
         store.save_failed_run(failed, "explore", 0, "the training loss became nan at step 7")
         store.finish_experiment(failed, Status.FAILED, reason="explore: nan")
-        add_call(store, good)
+        add_calls(store, good, failed)
+        add_opinions(store, campaign, good, rejected)
         store.add_seconds(campaign, 125.0)
         finish(store, campaign, good, baselines["gated_deltanet"])
     return Populated(db, campaign, baselines, good, rejected, failed)

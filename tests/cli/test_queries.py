@@ -132,11 +132,34 @@ def test_lineage(ask: Ask, ask_json: AskJson) -> None:
     assert {row["depth"] for row in ask_json("lineage")["lineage"]} == {0, 1, 2}
 
 
+def test_show_tells_what_the_analyst_thinks(
+    ask: Ask, ask_json: AskJson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = squeezed(ask("show", 4))
+    assert "Opinion before training score 0.80 of 1: The gate is sound." in text
+    assert "gate output analysis cognition 3" in text
+    assert "decay: originality: unsupported (cognition: 1234.56789)" in text
+    assert ask_json("show", 4)["experiment"]["traces"][1]["origin"] == "cognition"
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = ask("show", 4)
+    assert "traced" not in narrow and "cites" in narrow
+
+
+def test_show_names_twins(ask: Ask) -> None:
+    text = squeezed(ask("show", 6))
+    assert "not taken: the same program as experiment 4 earlier proposals repeated: 4 Mix" in text
+
+
 def test_provenance(ask: Ask, ask_json: AskJson) -> None:
     text = squeezed(ask("provenance"))
-    assert "cognition 3 50% 1 50%" in text
-    assert "state update 3 50% 1 50%" in text
-    assert sum(row["components"] for row in ask_json("provenance")["provenance"]) == 6
+    assert "cognition 3 33% 12–65% 1 33% 6–79%" in text
+    assert "originality, of which unsupported: 3" in text
+    assert "state update 3 33%" in text
+    assert "none beyond chance (Fisher's exact test, p times 3" in text
+    found = ask_json("provenance")
+    assert sum(row["components"] for row in found["provenance"]) == 9
+    origins = {one["name"]: one for one in found["origins"]}
+    assert (origins["originality"]["unsupported"], origins["analysis"]["p"]) == (3, 1.0)
 
 
 def test_baselines(ask: Ask, ask_json: AskJson) -> None:
@@ -150,16 +173,27 @@ def test_baselines(ask: Ask, ask_json: AskJson) -> None:
 
 def test_spend(ask: Ask, ask_json: AskJson) -> None:
     text = squeezed(ask("spend"))
-    assert "calls researcher small 1 120 0.25" in text
-    assert "120 tokens, 0.25 US dollars" in text
-    assert ask_json("spend")["total"] == {"tokens": 120, "cost": 0.25}
+    assert "calls researcher small 2 0 170 40 0.25" in text
+    assert "calls analyst small 1 1 0 – –" in text
+    assert "550 tokens, 0.25 US dollars where the price is known" in text
+    assert "tokens only, of unknown price: large" in text
+    found = ask_json("spend")
+    assert found["total"] == {"tokens": 550, "cost": 0.25}
+    assert (found["by"], found["unpriced"]) == ("role", ["large"])
+
+
+def test_spend_by_model_and_campaign(ask: Ask, ask_json: AskJson) -> None:
+    assert "calls small 3 1 170 40 0.25" in squeezed(ask("spend", "--by", "model"))
+    assert "calls 1 demo 4 1 550 40 0.25" in squeezed(ask("spend", "--by", "campaign"))
+    calls, training = ask_json("spend", "--by", "campaign")["spend"]
+    assert (calls["count"], training["count"]) == (4, 21)
 
 
 def test_db_info_and_upgrade(ask: Ask, ask_json: AskJson) -> None:
     assert "schema 0003" in ask("db", "info")
     assert ask_json("db", "info")["rows"]["experiments"] == 6
     assert "up to date" in ask("db", "upgrade")
-    assert ask_json("db", "upgrade") == {"old": "0002", "new": "0002"}
+    assert ask_json("db", "upgrade") == {"old": "0003", "new": "0003"}
 
 
 def test_presets(call: Callable[..., Any]) -> None:

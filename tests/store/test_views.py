@@ -11,6 +11,7 @@ from asi_arch.records import (
     Campaign,
     Experiment,
     Finding,
+    Lesson,
     Measurement,
     Message,
     Origin,
@@ -146,6 +147,17 @@ def test_provenance_of_all_and_of_the_best(
     assert rows[Origin.ANALYSIS, "decay"].best_share == pytest.approx(2 / 3)
 
 
+def test_provenance_counts_unsupported_claims(
+    store: Store, campaign: Campaign, candidate: Experiment, propose: Propose
+) -> None:
+    plain = propose("Mixer", Origin.ORIGINALITY, Origin.ORIGINALITY)
+    claimed = plain.components[0].model_copy(update={"unsupported": "cognition: 9"})
+    parts = (claimed, plain.components[1])
+    store.save_proposal(candidate.id, plain.model_copy(update={"components": parts}))
+    [row] = store.provenance(campaign.id)
+    assert (row.components, row.unsupported) == (2, 1)
+
+
 @pytest.mark.parametrize(("complete", "best"), [(1, 1), (3, 1), (7, 1), (9, 2)])
 def test_the_best_quarter_is_at_least_one(
     store: Store, campaign: Campaign, propose: Propose, complete: int, best: int
@@ -166,35 +178,48 @@ def test_provenance_without_a_complete_candidate(
     assert (row.share, row.best_components, row.best_share) == (1.0, 0, 0.0)
 
 
+def question(experiment: Experiment, role: str, attempt: int) -> Request:
+    return Request(
+        experiment_id=experiment.id,
+        role=role,
+        task="t",
+        attempt=attempt,
+        messages=(Message(role="user", content="?"),),
+        answer_type=Proposal,
+        settings=RoleSettings(model="m"),
+    )
+
+
 def test_spend(store: Store, campaign: Campaign, candidate: Experiment, measure: Measure) -> None:
-    for attempt, (role, cost) in enumerate(
-        (("engineer", 0.5), ("engineer", None), ("analyst", None))
-    ):
-        question = Request(
-            experiment_id=candidate.id,
-            role=role,
-            task="t",
-            attempt=attempt,
-            messages=(Message(role="user", content="?"),),
-            answer_type=Proposal,
-            settings=RoleSettings(model="m"),
-        )
-        reply = Reply(text="!", prompt_tokens=10, completion_tokens=1, cost=cost, seconds=2.0)
-        store.save_reply(question, reply)
+    prices = (("engineer", 0.5), ("engineer", None), ("analyst", None))
+    for attempt, (role, cost) in enumerate(prices):
+        used = {"prompt_tokens": 10, "cached_tokens": 4, "completion_tokens": 1, "seconds": 2.0}
+        reply = Reply.model_validate({"text": "!", "cost": cost, **used})
+        store.save_reply(question(candidate, role, attempt), reply)
+    store.save_failure(question(candidate, "analyst", 3), "refused")
     store.save_run(candidate.id, measure(seed=0, seconds=30.0))
     store.save_run(candidate.id, measure(seed=1, seconds=40.0))
     store.save_failed_run(candidate.id, "confirm", 0, "timeout")
 
+    fields = ("kind", "name", "model", "count", "failed", "tokens", "cached_tokens", "cost")
     rows = [
-        (row.kind, row.name, row.model, row.count, row.tokens, row.cost, row.seconds)
+        (*(getattr(row, field) for field in fields), row.seconds)
         for row in store.spend(campaign.id)
     ]
     assert rows == [
-        ("calls", "analyst", "m", 1, 11, None, 2.0),
-        ("calls", "engineer", "m", 2, 22, 0.5, 4.0),
-        ("training", "confirm", "", 1, 0, None, 0.0),
-        ("training", "explore", "", 2, 2_000_000, None, 70.0),
+        ("calls", "analyst", "m", 2, 1, 11, 4, None, 2.0),
+        ("calls", "engineer", "m", 2, 0, 22, 8, 0.5, 4.0),
+        ("training", "confirm", "", 1, 1, 0, 0, None, 0.0),
+        ("training", "explore", "", 2, 0, 2_000_000, 0, None, 70.0),
     ]
+
+
+def test_the_latest_lessons(store: Store, campaign: Campaign, candidate: Experiment) -> None:
+    assert store.lessons_drawn(campaign.id) == 0
+    assert store.lessons(campaign.id, 0) == []
+    for up_to in (20, 10):
+        store.save_lessons(campaign.id, up_to, [Lesson(text=str(up_to), evidence=(candidate.id,))])
+    assert store.lessons_drawn(campaign.id) == 20
 
 
 @pytest.fixture
