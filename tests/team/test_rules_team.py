@@ -258,7 +258,8 @@ def best_found(strategy: Any, seed: int, worth: dict[tuple[str, str], float]) ->
     team, sampler = rule_team(strategy), make_sampler(Search())
     pool = [experiment(i, d, planted(d, worth)) for i, d in enumerate(BASELINES.values(), start=1)]
     for number in range(1, 13):
-        parent, references = sampler.sample([outcome_of(e) for e in pool], number, seed)
+        known = [numbered(e) for e in pool]
+        parent, references = sampler.sample(known, number, seed)
         asked = context(
             pool[parent - 1],
             [e for e in pool if e.id != parent],
@@ -268,6 +269,12 @@ def best_found(strategy: Any, seed: int, worth: dict[tuple[str, str], float]) ->
         design = Design.from_choices(propose(asked, team).choices)
         pool.append(experiment(len(pool) + 1, design, planted(design, worth)))
     return max(e.fitness or 0.0 for e in pool[len(BASELINES) :])
+
+
+def numbered(experiment: Experiment) -> Outcome:
+    """The outcome as a campaign counts: the first candidate has number 1."""
+    number = experiment.id - len(BASELINES)
+    return outcome_of(experiment).model_copy(update={"number": number})
 
 
 def planted(design: Design, worth: dict[tuple[str, str], float]) -> float:
