@@ -10,7 +10,8 @@ from pathlib import Path
 from asi_arch.backends.prices import load_prices
 from asi_arch.baselines import baseline_program
 from asi_arch.campaign import Campaign
-from asi_arch.config import Config, changed_config, stored_config
+from asi_arch.config import Config
+from asi_arch.configure import changed_config, stored_config
 from asi_arch.errors import UserError
 from asi_arch.interfaces import Ledger, Team, Watcher
 from asi_arch.jobs import LocalRunner

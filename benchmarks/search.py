@@ -52,7 +52,8 @@ from typing import Any, Literal
 
 import torch
 
-from asi_arch.config import Data, Search, load_config
+from asi_arch.config import Data, Search
+from asi_arch.configure import load_config
 from asi_arch.evaluate.questions import heldout_windows
 from asi_arch.interfaces import Sampler, Team
 from asi_arch.knowledge import load_entries

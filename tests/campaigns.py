@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from asi_arch.config import Config, load_config
+from asi_arch.config import Config
+from asi_arch.configure import load_config
 from asi_arch.launch import make_campaign, new_campaign, only_process
 from asi_arch.records import Campaign, Conclusion, Experiment, MetricPoint
 from asi_arch.store import Store

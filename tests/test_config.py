@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from asi_arch.config import changed_config, load_config, preset_names
+from asi_arch.configure import changed_config, load_config, preset_names
 from asi_arch.errors import UserError
 
 

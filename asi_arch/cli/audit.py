@@ -13,7 +13,8 @@ from asi_arch.cli.options import DEFAULT_DB, Db, Debug, ExperimentId, Json
 from asi_arch.cli.output import Column, number, out, print_json, table
 from asi_arch.cli.show import program_of
 from asi_arch.cli.signals import run_until_signal
-from asi_arch.config import Config, stored_config
+from asi_arch.config import Config
+from asi_arch.configure import stored_config
 from asi_arch.errors import UserError
 from asi_arch.records import Audit, Campaign, Experiment, Run
 

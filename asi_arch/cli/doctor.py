@@ -17,7 +17,7 @@ from asi_arch.cli.opened import files_beside, shown_db
 from asi_arch.cli.options import DEFAULT_DB, Db, Debug, Json
 from asi_arch.cli.output import Column, out, print_json, table
 from asi_arch.cli.signals import run_until_signal
-from asi_arch.config import load_config
+from asi_arch.configure import load_config
 from asi_arch.errors import AsiArchError, UserError
 from asi_arch.jobs.sandbox import FIXES, KEPT, gaps
 from asi_arch.records import Protections

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from asi_arch.config import preset_names
+from asi_arch.configure import preset_names
 from asi_arch.records import SandboxMode
 
 DEFAULT_DB = "asi-arch.db"

@@ -8,7 +8,7 @@ from rich.syntax import Syntax
 
 from asi_arch.cli.options import Debug, Json, complete_presets
 from asi_arch.cli.output import Column, out, print_json, table
-from asi_arch.config import PRESETS, load_config, preset_names
+from asi_arch.configure import PRESETS, load_config, preset_names
 
 
 def presets(

@@ -98,7 +98,7 @@ def _card(task: str, agents: str) -> Path:
 
 
 def _show_prompts(task: str, id: int, db: str, agents: str, json: bool) -> None:
-    from asi_arch.config import stored_config
+    from asi_arch.configure import stored_config
     from asi_arch.memory import Memory
     from asi_arch.rehearsal import would_ask
 

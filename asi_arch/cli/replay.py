@@ -10,7 +10,8 @@ from asi_arch.cli.opened import files_beside
 from asi_arch.cli.options import Debug, Json
 from asi_arch.cli.output import err
 from asi_arch.cli.sitting import sit
-from asi_arch.config import Config, parse_config
+from asi_arch.config import Config
+from asi_arch.configure import parse_config
 from asi_arch.errors import UserError
 from asi_arch.records import Campaign
 

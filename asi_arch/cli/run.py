@@ -19,7 +19,8 @@ from asi_arch.cli.options import (
     Settings,
 )
 from asi_arch.cli.sitting import sit
-from asi_arch.config import Config, load_config
+from asi_arch.config import Config
+from asi_arch.configure import load_config
 from asi_arch.errors import UserError
 
 _ROLES = ("researcher", "engineer", "analyst")

@@ -11,7 +11,8 @@ from asi_arch.cli.output import err, out, print_json
 from asi_arch.cli.results import print_results, results_document
 from asi_arch.cli.signals import run_until_signal
 from asi_arch.cli.watchers import make_watcher
-from asi_arch.config import Config, stored_config
+from asi_arch.config import Config
+from asi_arch.configure import stored_config
 from asi_arch.records import Campaign
 
 if TYPE_CHECKING:

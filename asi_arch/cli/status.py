@@ -19,7 +19,7 @@ from asi_arch.cli.options import DEFAULT_DB, CampaignId, Db, Debug, Json
 from asi_arch.cli.output import duration, out, print_json
 from asi_arch.cli.results import conclusion_text, marks_line
 from asi_arch.cli.watchers import lines_table
-from asi_arch.config import stored_config
+from asi_arch.configure import stored_config
 from asi_arch.errors import UserError
 from asi_arch.jobs.paths import JobPaths
 from asi_arch.records import Campaign, Experiment

@@ -34,7 +34,8 @@ from asi_arch.cli.results import marks_line
 from asi_arch.cli.signals import run_until_signal
 from asi_arch.cli.spark import sparklines
 from asi_arch.cli.verify import ProgramFile, print_findings
-from asi_arch.config import Config, load_config
+from asi_arch.config import Config
+from asi_arch.configure import load_config
 from asi_arch.records import Audit, Dataset, Finding, Measurement, MetricPoint
 
 StageName = Literal["probe", "explore", "confirm"]

@@ -16,7 +16,8 @@ from asi_arch.cli.options import ConfigFile, Debug, Json, Preset, Sandbox, Setti
 from asi_arch.cli.output import NONE, Column, err, out, print_json, table
 from asi_arch.cli.portrait import measured, verdict
 from asi_arch.cli.signals import run_until_signal
-from asi_arch.config import Config, load_config
+from asi_arch.config import Config
+from asi_arch.configure import load_config
 from asi_arch.errors import UserError
 from asi_arch.records import Finding
 from asi_arch.together import together

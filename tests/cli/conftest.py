@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from asi_arch.cli import app
-from asi_arch.config import load_config
+from asi_arch.configure import load_config
 from asi_arch.knowledge import load_entries
 from asi_arch.records import (
     Analysis,

@@ -156,7 +156,7 @@ def test_no_place_for_a_database(call: Call) -> None:
 
 
 def test_campaign_that_another_process_runs(call: Call, tmp_path: Path) -> None:
-    from asi_arch.config import load_config
+    from asi_arch.configure import load_config
     from asi_arch.launch import only_process
 
     with Store.open("asi-arch.db") as store:
@@ -167,7 +167,7 @@ def test_campaign_that_another_process_runs(call: Call, tmp_path: Path) -> None:
 
 
 def test_resume_refuses_what_would_change_the_measure(call: Call, tmp_path: Path) -> None:
-    from asi_arch.config import load_config
+    from asi_arch.configure import load_config
 
     with Store.open("asi-arch.db") as store:
         values = load_config().model_dump(mode="json")

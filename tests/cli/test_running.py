@@ -16,7 +16,8 @@ from typer.testing import Result
 from asi_arch.cli.board import Board
 from asi_arch.cli.signals import run_until_signal
 from asi_arch.cli.watchers import LiveView, LogLines
-from asi_arch.config import Config, load_config
+from asi_arch.config import Config
+from asi_arch.configure import load_config
 from asi_arch.interfaces import Watcher
 from asi_arch.records import Campaign, Experiment, MetricPoint, Status
 from asi_arch.store import Store

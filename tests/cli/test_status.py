@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asi_arch.config import load_config
+from asi_arch.configure import load_config
 from asi_arch.jobs.paths import JobPaths
 from asi_arch.launch import only_process
 from asi_arch.records import Campaign, Job, JobResult, Measurement, MetricPoint, Program
