@@ -239,7 +239,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a question."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        if not sent:
+            return  # the client has gone away in mid-question
+        body = json.loads(sent)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._send(self.llm.handle(self.path.partition("?")[0], headers, body))
 
