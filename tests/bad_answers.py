@@ -255,7 +255,7 @@ def cases(task: Task, always: bool) -> list[Case]:
     The kinds that do not depend on the task are all met by the first task, and by turns by the
     others.
     """
-    shared = (*HTTP, *TEXTS)
+    shared: tuple[Kind, ...] = (*HTTP, *TEXTS)
     if task != TASKS[0]:
         shared = shared[TASKS.index(task) % TURNS :: TURNS]
     every = [Case(kind, always) for kind in (*shared, *_OWN[task])]
