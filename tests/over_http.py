@@ -1,13 +1,14 @@
 """Campaigns whose jobs answer at once and whose language models are behind HTTP, in real time."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from asi_arch.campaign import Campaign
-from asi_arch.config import Config
+from asi_arch.config import Config, stored_config
 from asi_arch.lab import Lab, Slots
-from asi_arch.launch import make_team, new_campaign
+from asi_arch.launch import make_team, new_campaign, only_process
 from asi_arch.ledger import CampaignLedger
 from asi_arch.memory import Memory
 from asi_arch.records import Campaign as CampaignRecord
@@ -34,3 +35,15 @@ def play(config: Config, folder: Path, answer: Callable[[Job], JobResult] = succ
     """Run a new campaign in the database a.db of the folder to its end."""
     with Store.open(str(folder / "a.db")) as store:
         assert go_on(store, new_campaign(store, config, folder), config, answer) is not None
+
+
+def sit(database: str) -> None:
+    """Go on with the campaign of a database, as a process of its own does that may be killed."""
+    with Store.open(database) as store:
+        record = store.campaign()
+        with only_process(record):
+            go_on(store, record, stored_config(record), success)
+
+
+if __name__ == "__main__":
+    sit(sys.argv[1])
