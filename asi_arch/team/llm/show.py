@@ -51,7 +51,7 @@ def source(holder: Experiment | Program) -> str:
 def finding(found: Finding) -> str:
     """What a check measured and saw, its evidence quoted."""
     lines = [f"{found.check}:", quoted(_end(found.evidence))]
-    lines += [f"  {name} = {value}" for name, value in found.measured.items()]
+    lines += [f"  {name} = {one_line(str(value))}" for name, value in found.measured.items()]
     if found.hint:
         lines.append(f"  hint: {one_line(found.hint)}")
     return "\n".join(lines)
