@@ -11,6 +11,7 @@ from asi_arch.records import Request
 CUT = "the answer was cut at max_tokens"
 FILTERED = "the answer was cut by a content filter"
 REFUSED = "the model refused"
+_MOST = 10**9  # tokens; no answer uses more
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def messages_of(request: Request, dialect: Dialect, words: str) -> list[dict[str
 
 
 def counted(value: Any) -> int:
-    """Return a number of tokens, 0 for what is none."""
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
+    """Return a number of tokens, 0 for what cannot be one."""
+    return int(value) if isinstance(value, int | float) and 0 < value <= _MOST else 0
 
 
 def usage_of(value: dict[str, Any], asked: str, answered: str, details: str) -> dict[str, Any]:

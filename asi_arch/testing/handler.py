@@ -46,7 +46,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a question."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        if not sent:
+            return  # the client has gone away in mid-question
+        body = json.loads(sent)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._send(self._handle(self.path.partition("?")[0], headers, body))
 

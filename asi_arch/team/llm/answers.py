@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from asi_arch.records import Analysis, Component, Judgement, Lesson, Origin, Proposal, Trace
 
+_DEEPEST = 150  # levels of a syntax tree; the shipped programs have under 20
+_CLAIM = 200  # characters of citations that nothing supports
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
 
 
@@ -27,7 +29,12 @@ def _identifier(text: str) -> str:
     return text
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 Text = Annotated[str, AfterValidator(_storable)]
+Name = Annotated[Text, AfterValidator(_one_line)]
 
 
 class _Answer(BaseModel):
@@ -37,8 +44,8 @@ class _Answer(BaseModel):
 class ComponentAnswer(_Answer):
     """One part of a proposed layer."""
 
-    name: Text
-    category: Text
+    name: Name
+    category: Name
     description: Text
     origin: Origin
     citations: list[Text]
@@ -49,7 +56,7 @@ class ProposalAnswer(_Answer):
 
     name: Annotated[Text, AfterValidator(_identifier)]
     motivation: Text
-    components: list[ComponentAnswer] = Field(min_length=1)
+    components: list[ComponentAnswer] = Field(min_length=1, max_length=30)
 
     def unsupported(self, entries: set[str], experiments: set[str]) -> dict[int, str]:
         """What is wrong with the citations, by component index.
@@ -91,6 +98,8 @@ class ProgramAnswer(_Answer):
             return f"the code does not parse: {error.msg} (line {error.lineno})."
         except (ValueError, RecursionError, MemoryError) as error:
             return f"the code does not parse: {error}."
+        if _depth(tree) > _DEEPEST:
+            return f"the code nests deeper than {_DEEPEST} levels."
         names = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
         if class_name not in names:
             return f"the code must define the class {class_name}; it defines {names}."
@@ -161,7 +170,7 @@ class JudgementAnswer(_Answer):
 class TracedAnswer(_Answer):
     """Where one component comes from."""
 
-    name: Text
+    name: Name
     origin: Origin
     citations: list[Text]
     reason: Text
@@ -221,6 +230,14 @@ def parse(source: str) -> ast.Module:
         return ast.parse(source)
 
 
+def _depth(tree: ast.AST) -> int:
+    """How many levels a syntax tree has; whatever walks it by recursion needs that to be few."""
+    level, depth = [tree], 0
+    while level:
+        level, depth = [part for node in level for part in ast.iter_child_nodes(node)], depth + 1
+    return depth
+
+
 def bare(citations: Iterable[str]) -> tuple[str, ...]:
     """Ids alone: `arXiv:2412.06464` and `experiment 12` lose their prefix."""
     prefix = re.compile(r"^(?:arxiv:|experiment|#|\[|\s)+", re.IGNORECASE)
@@ -247,7 +264,8 @@ def _unsupported(
 
 def _component(part: ComponentAnswer, supported: bool) -> Component:
     own = part.origin is Origin.ORIGINALITY or not supported
-    claim = "" if supported else f"{part.origin}: {', '.join(bare(part.citations)) or 'nothing'}"
+    cited = ", ".join(bare(part.citations))[:_CLAIM] or "nothing"
+    claim = "" if supported else f"{part.origin}: {cited}"
     return Component(
         name=part.name,
         category=part.category,

@@ -1,7 +1,7 @@
 """Ask a language model until its answer is valid, a bounded number of times, paying once."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +12,9 @@ from asi_arch.records import Message, Reply, Request
 
 ATTEMPTS = 3
 _SHOWN = 20_000  # characters of a refused reply that go back to the model
+_TOLD = 2_000  # characters of what is wrong with it that do
+_SAID = 500  # characters of it in the reason of a failure
+_NAMED = 200  # characters of a model's name
 _STARTS = 200  # opening braces tried as the start of the answer
 
 A = TypeVar("A", bound=BaseModel)
@@ -48,7 +51,7 @@ async def ask(backend: Backend, ledger: Ledger, request: Request, check: Callabl
         question = _again(request, question.attempt + 1, reply, problem)
     raise AnswerRefused(
         f"{request.role} gave no usable answer to {request.task!r} in {ATTEMPTS} attempts: "
-        f"{problem}",
+        f"{_plain(problem, _SAID)}",
         valid,
     )
 
@@ -59,8 +62,9 @@ async def _complete(backend: Backend, ledger: Ledger, question: Request) -> Repl
     try:
         reply = _clean(await backend.complete(question))
     except BackendError as error:
-        ledger.save_failure(question, str(error), error.faults)
-        raise
+        plain = BackendError(_plain(str(error), _TOLD), _plain_lines(error.faults))
+        ledger.save_failure(question, str(plain), plain.faults)
+        raise plain from error
     ledger.save_reply(question, reply)
     return reply
 
@@ -108,6 +112,7 @@ def _explain(error: ValidationError) -> str:
 def _again(request: Request, attempt: int, reply: Reply, problem: str) -> Request:
     """The first question with the refused reply and the reason behind it."""
     refused = Message(role="assistant", content=reply.text[:_SHOWN] or "(nothing)")
+    problem = _plain(problem, _TOLD)
     reason = f"This answer cannot be used: {problem}\nSend one corrected JSON object, nothing else."
     messages = (*request.messages, refused, Message(role="user", content=reason))
     return request.model_copy(update={"messages": messages, "attempt": attempt})
@@ -116,4 +121,16 @@ def _again(request: Request, attempt: int, reply: Reply, problem: str) -> Reques
 def _clean(reply: Reply) -> Reply:
     """Drop what databases cannot store: NUL characters and lone surrogates."""
     text = reply.text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-    return reply.model_copy(update={"text": text})
+    faults, model = _plain_lines(reply.faults), _plain(reply.model, _NAMED)
+    return reply.model_copy(update={"text": text, "model": model, "faults": faults})
+
+
+def _plain(text: str, longest: int) -> str:
+    """The text on one line, with nothing that cannot be stored or printed, cut when it is long."""
+    line = "".join(mark if mark.isprintable() else " " for mark in text[: 2 * longest])
+    line = " ".join(line.split())
+    return line if len(line) <= longest else line[:longest] + " …"
+
+
+def _plain_lines(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_plain(text, _NAMED) for text in texts)

@@ -176,13 +176,16 @@ class LLMAnalyst:
     speaker: Speaker
 
     async def analyse(self, experiment: Experiment, relatives: Sequence[Experiment]) -> Analysis:
-        """Return what the experiment shows."""
+        """Return what the experiment shows; an analysis of it that is there already is not read.
+
+        So the question stays the same when it is asked again after a restart.
+        """
         answer = await self.speaker.ask(
             "analyse",
             experiment.id,
             AnalysisAnswer,
             lambda answer: "" if answer.summary else "summary: must not be empty.",
-            experiment=experiment,
+            experiment=experiment.model_copy(update={"analysis": None}),
             baselines=[other for other in relatives if other.kind == "baseline"],
             relatives=_near(experiment, relatives),
         )

@@ -16,12 +16,15 @@ _BEST = 5
 
 
 def describe(experiment: Experiment) -> str:
-    """A few lines: number, name, fitness, idea, and what was learnt."""
+    """A few lines: number, name, fitness, idea, and what was learnt.
+
+    How far a baseline is depends on the moment, and a prompt must not: it would be another
+    question after a restart.
+    """
     fitness = "none" if experiment.fitness is None else f"{experiment.fitness:+.2f}"
-    lines = [
-        f"experiment {experiment.id}: {experiment.name} "
-        f"({experiment.kind}, {experiment.status}, fitness {fitness})"
-    ]
+    is_baseline = experiment.kind == "baseline"
+    kind = "baseline" if is_baseline else f"{experiment.kind}, {experiment.status}"
+    lines = [f"experiment {experiment.id}: {experiment.name} ({kind}, fitness {fitness})"]
     if experiment.proposal is not None:
         parts = [f"{one_line(p.name)} [{p.origin}]" for p in experiment.proposal.components]
         lines.append(f"  idea: {one_line(experiment.proposal.motivation)}")
@@ -48,7 +51,7 @@ def source(holder: Experiment | Program) -> str:
 def finding(found: Finding) -> str:
     """What a check measured and saw, its evidence quoted."""
     lines = [f"{found.check}:", quoted(_end(found.evidence))]
-    lines += [f"  {name} = {value}" for name, value in found.measured.items()]
+    lines += [f"  {name} = {one_line(str(value))}" for name, value in found.measured.items()]
     if found.hint:
         lines.append(f"  hint: {one_line(found.hint)}")
     return "\n".join(lines)
