@@ -162,3 +162,35 @@ def test_schemas_are_closed_and_all_fields_required() -> None:
                 assert part["additionalProperties"] is False
                 assert sorted(part["required"]) == sorted(part["properties"])
         assert "default" not in json.dumps(schema)
+
+
+class Broken:
+    """A plug-in with a mistake of its own."""
+
+    def __init__(self, outcome: object) -> None:
+        self.outcome = outcome
+
+    async def complete(self, request: Request) -> Reply:
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        (KeyError("choices"), "the backend 'openai' broke: KeyError: 'choices'"),
+        (None, "the backend 'openai' gave NoneType, not a Reply"),
+        ("text", "the backend 'openai' gave str, not a Reply"),
+    ],
+)
+def test_a_backend_that_breaks_is_named_and_its_call_closed(outcome: object, sentence: str) -> None:
+    ledger = MemoryLedger()
+    with pytest.raises(BackendError, match=sentence):
+        asyncio.run(ask(Broken(outcome), ledger, request(), accept))
+    assert ledger.failures == [sentence]
+
+
+def test_what_ends_the_process_is_let_through() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(ask(Broken(asyncio.CancelledError()), MemoryLedger(), request(), accept))

@@ -1,6 +1,7 @@
 """Ask a language model until its answer is valid, a bounded number of times, paying once."""
 
 import json
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -60,12 +61,30 @@ async def _complete(backend: Backend, ledger: Ledger, question: Request) -> Repl
     """Return a new reply, stored before anybody uses it; a failure is stored too."""
     ledger.open_call(question)
     try:
-        reply = _clean(await backend.complete(question))
+        reply = _clean(await _reply(backend, question))
     except BackendError as error:
         plain = BackendError(_plain(str(error), _TOLD), _plain_lines(error.faults))
         ledger.save_failure(question, str(plain), plain.faults)
         raise plain from error
     ledger.save_reply(question, reply)
+    return reply
+
+
+async def _reply(backend: Backend, question: Request) -> Reply:
+    """Return what the backend says; a backend that breaks ends its experiment, not the campaign."""
+    try:
+        reply = await backend.complete(question)
+    except BackendError:
+        raise
+    except Exception as error:
+        trace = traceback.format_exception(error)[-3:]
+        said = f"{type(error).__name__}: {error}"
+        raise BackendError(
+            f"the backend {question.settings.backend!r} broke: {said}", tuple(trace)
+        ) from error
+    if not isinstance(reply, Reply):
+        what = type(reply).__name__
+        raise BackendError(f"the backend {question.settings.backend!r} gave {what}, not a Reply")
     return reply
 
 
