@@ -28,8 +28,8 @@ def would_ask(name: str, memory: Memory, experiment: Experiment) -> Request:
     raise AssertionError(f"{name} asked nothing")
 
 
-class _Asked(Exception):
-    """Carries the question out of the role that wanted to ask it."""
+class _Asked(BaseException):
+    """Carries the question out of the role that wanted to ask it, past who handles errors."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(request.task)
