@@ -17,6 +17,7 @@ the latency of the server: the client, HTTP, and the server's own work.
 import argparse
 import datetime
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -86,12 +87,13 @@ def main() -> None:
     options = parse_options()
     sys.path.insert(0, str(ROOT))  # the simulated jobs are those of the tests
     model, started = Model(options.faults, options.seed), time.monotonic()
-    with tempfile.TemporaryDirectory() as name:
-        with llm_server(model.answer, latency=LATENCY, faults=model.fault) as server:
-            with Store.open(f"{name}/team.db") as store:
-                run(store, config(server.url, options.experiments, options.seed, name), Path(name))
-                found = store.experiments(1, kind="candidate")
-                summary = measures(found, store.calls(1), server)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        llm_server(model.answer, latency=LATENCY, faults=model.fault) as server,
+        Store.open(f"{name}/team.db") as store,
+    ):
+        run(store, config(server.url, options.experiments, options.seed, name), Path(name))
+        summary = measures(store.experiments(1, kind="candidate"), store.calls(1), server)
     summary |= {
         "faults": dict(sorted(model.met.items())),
         "command": f"python {' '.join(sys.argv)}",
@@ -187,8 +189,13 @@ def shared(calls: Sequence[CallRecord]) -> float:
     """Return the share of characters that a prompt has in common with the one before it."""
     first = [call for call in calls if call.attempt == 0]
     pairs = list(zip(map(_text, first), map(_text, first[1:]), strict=False))
-    common = sum(len(os.path.commonprefix(pair)) for pair in pairs)
+    common = sum(_common_start(*pair) for pair in pairs)
     return common / max(1, sum(len(later) for _, later in pairs))
+
+
+def _common_start(one: str, other: str) -> int:
+    same = itertools.takewhile(lambda marks: marks[0] == marks[1], zip(one, other, strict=False))
+    return sum(1 for _ in same)
 
 
 def _text(call: CallRecord) -> str:
