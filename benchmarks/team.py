@@ -17,6 +17,7 @@ the latency of the server: the client, HTTP, and the server's own work.
 import argparse
 import datetime
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -93,8 +94,7 @@ def main() -> None:
         Store.open(f"{name}/team.db") as store,
     ):
         run(store, config(server.url, options.experiments, options.seed, name), Path(name))
-        found = store.experiments(1, kind="candidate")
-        summary = measures(found, store.calls(1), server)
+        summary = measures(store.experiments(1, kind="candidate"), store.calls(1), server)
     summary |= {
         "faults": dict(sorted(model.met.items())),
         "command": f"python {' '.join(sys.argv)}",
@@ -190,14 +190,13 @@ def shared(calls: Sequence[CallRecord]) -> float:
     """Return the share of characters that a prompt has in common with the one before it."""
     first = [call for call in calls if call.attempt == 0]
     pairs = list(zip(map(_text, first), map(_text, first[1:]), strict=False))
-    common = sum(_same_beginning(*pair) for pair in pairs)
+    common = sum(_common_start(*pair) for pair in pairs)
     return common / max(1, sum(len(later) for _, later in pairs))
 
 
-def _same_beginning(one: str, other: str) -> int:
-    """Return how many characters two texts begin with alike."""
-    differ = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    return next(differ, min(len(one), len(other)))
+def _common_start(one: str, other: str) -> int:
+    same = itertools.takewhile(lambda marks: marks[0] == marks[1], zip(one, other, strict=False))
+    return sum(1 for _ in same)
 
 
 def _text(call: CallRecord) -> str:

@@ -22,7 +22,7 @@ End: TypeAlias = Literal["accepted", "recovered", "lost"]
 """Taken as it is; a later attempt is taken; no answer, which a `lost` experiment may survive."""
 
 TASKS: tuple[Task, ...] = get_args(Task)
-TURNS = 4
+TURNS = 6
 MEGABYTE = 2**20
 
 
@@ -181,6 +181,11 @@ def lesson(text: str, *evidence: str) -> Callable[[str], str]:
     return lambda good: json.dumps({"lessons": [{"text": text, "evidence": evidence}]})
 
 
+def _shown(good: str) -> list[str]:
+    """The evidence of the first lesson of an answer."""
+    return list(json.loads(good)["lessons"][0]["evidence"])
+
+
 def unknown(origin: str, *citations: str) -> Callable[[str], str]:
     return lambda good: components(good, origin=origin, citations=citations)
 
@@ -211,6 +216,7 @@ _ENGINEER = (
     bad("a sum that is only just deep", lambda good: _with_line(good, "+".join(["1"] * 980))),
     bad("a deep negation", lambda good: _with_line(good, "-" * 100_000 + "1")),
     bad("a number of 5,000 digits", lambda good: _with_line(good, "9" * 5000)),
+    bad("1 MB of code", lambda good: with_words(good, _LONG)),
     bad("prose for code", lambda good: changed(good, code="The class is as before.")),
     odd("a fence without JSON", lambda good: f"```python\n{json.loads(good)['code']}\n```"),
 )
@@ -219,11 +225,18 @@ _OWN: dict[Task, tuple[Kind, ...]] = {
     "diversify": _RESEARCHER,
     "implement": _ENGINEER,
     "repair": (*_ENGINEER, bad("code that did not change", lambda good: changed(good, code="{}"))),
-    "analyse": (bad("an empty summary", lambda good: changed(good, summary="  ")),),
+    "analyse": (
+        bad("an empty summary", lambda good: changed(good, summary="  ")),
+        bad("1,000 rules", lambda good: changed(good, keep=["the gate"] * 1000)),
+    ),
     "distill": (
         bad("evidence that was not shown", lesson("Gates help.", "4711")),
         bad("evidence in words", lesson("Gates help.", "all of them")),
         bad("evidence of 1 MB", lesson("Gates help.", _LONG)),
+        bad(
+            "the same evidence 1,000 times",
+            lambda good: lesson("Gates.", *_shown(good) * 1000)(good),
+        ),
         bad("a lesson without evidence", lesson("Gates help.")),
         bad("13 lessons", lambda good: changed(good, lessons=json.loads(good)["lessons"] * 13)),
         odd("no lessons", lambda good: '{"lessons": []}'),

@@ -46,8 +46,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a question."""
-        sent = self.rfile.read(int(self.headers["Content-Length"]))
-        if not sent:
+        length = int(self.headers["Content-Length"])
+        sent = self.rfile.read(length)
+        if len(sent) < length:
             return  # the client has gone away in mid-question
         body = json.loads(sent)
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -1,14 +1,18 @@
 """The local server itself, through the openai client as a stranger would use it."""
 
 import math
+import socket
+import threading
 from operator import mul
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import pytest
 
 from asi_arch.testing import LLMServer, llm_server
 from asi_arch.testing.protocol import embedding
+from tests.watching import eventually
 
 MESSAGES: Any = [{"role": "user", "content": "hello there"}]
 
@@ -57,3 +61,19 @@ def test_a_fault_that_does_not_exist_is_said() -> None:
         pytest.raises(openai.APIStatusError, match="no fault 'rest'"),
     ):
         c.embeddings.create(model="m", input="x")
+
+
+def test_a_client_that_goes_away_in_mid_question_is_passed_over(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def is_busy() -> bool:
+        return any("process_request" in thread.name for thread in threading.enumerate())
+
+    with llm_server(lambda messages: "") as server:
+        address = urlsplit(server.url)
+        with socket.create_connection((address.hostname, address.port or 0)) as client:
+            client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
+            assert eventually(is_busy)
+        assert eventually(lambda: not is_busy())
+        assert server.received == 0
+    assert capsys.readouterr().err == ""

@@ -55,15 +55,17 @@ def test_there_are_many_cases() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_every_bad_answer_ends_well(task: Task, always: bool, tmp_path: Path) -> None:
     model = BadModel(task, cases(task, always))
-    check_calls(*meet(model, tmp_path, timeout=60), model)
+    check_calls(*meet(model, tmp_path, timeout=60, retries=2), model)
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_silence_ends_well(task: Task, tmp_path: Path) -> None:
-    meet(BadModel(task, silent_cases()), tmp_path, timeout=0.8)
+    meet(BadModel(task, silent_cases()), tmp_path, timeout=0.8, retries=1)
 
 
-def meet(model: BadModel, folder: Path, timeout: float) -> tuple[list[CallRecord], LLMServer]:
+def meet(
+    model: BadModel, folder: Path, timeout: float, retries: int
+) -> tuple[list[CallRecord], LLMServer]:
     """Run a campaign whose experiments meet the cases; return what was asked over HTTP, and where.
 
     The campaign ends complete, and each of its experiments as its case should.
@@ -71,7 +73,9 @@ def meet(model: BadModel, folder: Path, timeout: float) -> tuple[list[CallRecord
     task = model.task
     with llm_server(model.answer, faults=model.fault) as server:
         remember((server.url, "m", "chat"), Dialect())
-        config = settings(task, len(model.cases) + 1, server.url, timeout, folder)
+        http = {"backend": "openai", "base_url": server.url, "model": "m"}
+        http |= {"timeout": str(timeout), "retries": str(retries)}
+        config = settings(task, len(model.cases) + 1, http, folder)
         play(config, folder, partial(jobs, task, Counter[str]()))
     with Store.open(str(folder / "a.db")) as store:
         assert store.campaign().status == "complete"
@@ -81,10 +85,9 @@ def meet(model: BadModel, folder: Path, timeout: float) -> tuple[list[CallRecord
     return own, server
 
 
-def settings(task: Task, experiments: int, url: str, timeout: float, folder: Path) -> Config:
+def settings(task: Task, experiments: int, http: dict[str, str], folder: Path) -> Config:
     """A campaign in which one role is played over HTTP and asked for little else than the task."""
     role = ROLES.get(task, "analyst")
-    http = {"backend": "openai", "base_url": url, "model": "m", "timeout": timeout, "retries": 2}
     chosen = [f"roles.{role}.{key}={value}" for key, value in http.items()]
     others = {"researcher", "engineer", "analyst"} - {role}
     chosen += [f"roles.{other}.backend=tests.bad_answers:GoodModel" for other in others]

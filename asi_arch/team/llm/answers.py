@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from asi_arch.records import Analysis, Component, Judgement, Lesson, Origin, Proposal, Trace
 
 _DEEPEST = 150  # levels of a syntax tree; the shipped programs have under 20
+_LONGEST = 60_000  # characters of a program, which every later prompt from it holds whole
 _CLAIM = 200  # characters of citations that nothing supports
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
 
@@ -92,6 +93,8 @@ class ProgramAnswer(_Answer):
 
     def problem(self, class_name: str) -> str:
         """What keeps the code from being a module that defines `class_name`."""
+        if len(self.code) > _LONGEST:
+            return f"the code has {len(self.code):,} characters; at most {_LONGEST:,} are read."
         try:
             tree = parse(self.code)
         except SyntaxError as error:
@@ -117,8 +120,8 @@ class AnalysisAnswer(_Answer):
     """What an experiment teaches."""
 
     summary: Text
-    keep: list[Text]
-    drop: list[Text]
+    keep: list[Text] = Field(max_length=10)
+    drop: list[Text] = Field(max_length=10)
 
     def analysis(self) -> Analysis:
         """The record."""
@@ -129,7 +132,7 @@ class LessonAnswer(_Answer):
     """One thing that several experiments show."""
 
     text: Text
-    evidence: list[Text]
+    evidence: list[Text] = Field(max_length=100)
 
 
 class LessonsAnswer(_Answer):
