@@ -12,6 +12,11 @@ prompts, replies, retries and the database are those of a real campaign; the fit
 
 Tokens are a quarter of the characters. The overhead is the time of a call that met no fault, less
 the latency of the server: the client, HTTP, and the server's own work.
+
+The committed run: 27 November 2026, 2 cores of a busy machine, 24 s. All 30 experiments complete,
+7 of them after a repair; 198 calls (7 per experiment in the median), 21 % of them with faults, 37
+retries, 13 questions asked again for a bad answer, none without an answer. The longest prompt had
+3,463 tokens. Of a prompt, 14 to 44 % is also the start of the one before it for the same task.
 """
 
 import argparse
