@@ -120,7 +120,7 @@ def test_a_renewed_pool_drops_what_fell_behind() -> None:
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_each_attempt_starts_from_another_parent_until_all_had_their_turn(name: str) -> None:
-    sampler = make_sampler(Search.model_validate({"sampler": name, "parents": 5}))
+    sampler = make_sampler(Search.model_validate({"sampler": name, "parents": 5, "references": 1}))
     known = campaign([float(n) for n in range(5)])
     for number in range(5, 25):
         draws = [sampler.sample(known, number, 0, attempt) for attempt in range(5)]
