@@ -149,9 +149,9 @@ def test_weights_favour_the_better_and_the_unused() -> None:
 
 def test_weights_are_the_same_in_any_unit_and_survive_an_outlier() -> None:
     sampler = make_sampler(Search(sampler="weighted"))
-    fitnesses = [0.0, 1.0, 2.0, 3.0, -1e9]
-    scaled = outcomes([1000 * fitness + 7 for fitness in fitnesses])
-    draws = [sampler.sample(outcomes(fitnesses), n, 0) for n in range(5, 205)]
+    plain = outcomes([0.0, 1.0, 2.0, 3.0, -1e9])
+    scaled = outcomes([7.0, 1007.0, 2007.0, 3007.0, -1e12])
+    draws = [sampler.sample(plain, n, 0) for n in range(5, 205)]
     assert draws == [sampler.sample(scaled, n, 0) for n in range(5, 205)]
     assert {parent for parent, _ in draws} == {100, 101, 102, 103}
 
