@@ -23,21 +23,19 @@ def make_sampler(settings: Search) -> Sampler:
 class PaperSampler:
     """A parent from the first ranks, references from the next ones (arXiv 2507.18074, 3.1).
 
-    The pool is renewed every so many experiments; until then nobody sees what came later.
+    The pool is renewed every so many finished experiments, and holds the baselines and what had
+    finished by then.
     """
 
     settings: Search
 
     def sample(self, outcomes: Sequence[Outcome], number: int, seed: int, attempt: int = 0) -> Draw:
         """Return the parent's id and the references' ids."""
-        every = self.settings.renew_every
-        renewed = (number - 1) // every * every
-        known = [o for o in outcomes if o.kind == "baseline" or o.number <= renewed]
-        ranked = [outcome.experiment_id for outcome in _ranked(known)][: self.settings.pool]
-        rng = _generator(number, seed, attempt)
-        parent = rng.choice(ranked[: self.settings.parents])
-        rest = ranked[self.settings.parents :] or ranked
-        return parent, _draw(rng, rest, parent, self.settings.references)
+        parents, pool = self.settings.parents, self.settings.pool
+        ranked = _ids(_ranked(_renewed(outcomes, self.settings.renew_every)))[:pool]
+        rest = ranked[parents:] or ranked
+        rng = random.Random(f"{seed}/{number}")
+        return _draw(rng, ranked[:parents], rest, self.settings.references, attempt)
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,7 @@ class GreedySampler:
 
     def sample(self, outcomes: Sequence[Outcome], number: int, seed: int, attempt: int = 0) -> Draw:
         """Return the parent's id and the references' ids; a further attempt takes the next best."""
-        ranked = [outcome.experiment_id for outcome in _ranked(outcomes)]
-        parent = ranked[attempt % len(ranked)]
-        others = [id for id in ranked if id != parent]
-        return parent, tuple(others[: self.settings.references])
+        return _take(_ids(_ranked(outcomes)), self.settings.references, attempt)
 
 
 @dataclass(frozen=True)
@@ -62,10 +57,9 @@ class RandomSampler:
 
     def sample(self, outcomes: Sequence[Outcome], number: int, seed: int, attempt: int = 0) -> Draw:
         """Return the parent's id and the references' ids."""
-        ids = [outcome.experiment_id for outcome in _ranked(outcomes)]
-        rng = _generator(number, seed, attempt)
-        parent = rng.choice(ids)
-        return parent, _draw(rng, ids, parent, self.settings.references)
+        ids = _ids(_ranked(outcomes))
+        rng = random.Random(f"{seed}/{number}")
+        return _draw(rng, ids, ids, self.settings.references, attempt)
 
 
 @dataclass(frozen=True)
@@ -79,14 +73,20 @@ class WeightedSampler:
 
     def sample(self, outcomes: Sequence[Outcome], number: int, seed: int, attempt: int = 0) -> Draw:
         """Return the parent's id and the references' ids, which are drawn by the same weights."""
-        weights = _weights(outcomes)
-        rng = _generator(number, seed, attempt)
-        chosen: list[int] = []
-        while weights and len(chosen) <= self.settings.references:
-            (drawn,) = rng.choices(list(weights), list(weights.values()))
-            chosen.append(drawn)
-            del weights[drawn]
-        return chosen[0], tuple(chosen[1:])
+        weights, references = _weights(outcomes), self.settings.references
+        rng = random.Random(f"{seed}/{number}")
+        drawn: list[int] = []
+        while weights and len(drawn) <= attempt + references:
+            drawn += rng.choices(list(weights), list(weights.values()))
+            del weights[drawn[-1]]
+        return _take(drawn, references, attempt)
+
+
+def _renewed(outcomes: Sequence[Outcome], every: int) -> list[Outcome]:
+    """Leave out the candidates that were not there when the pool was renewed."""
+    newest = max((o.number for o in outcomes if o.kind == "candidate"), default=0)
+    renewed = newest // every * every
+    return [o for o in outcomes if o.kind == "baseline" or o.number <= renewed]
 
 
 def _weights(outcomes: Sequence[Outcome]) -> dict[int, float]:
@@ -112,15 +112,27 @@ def _ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return sorted(measured, key=lambda outcome: (-(outcome.fitness or 0), outcome.experiment_id))
 
 
-def _generator(number: int, seed: int, attempt: int) -> random.Random:
-    """Return a generator that depends on nothing else."""
-    key = f"{seed}/{number}"
-    return random.Random(f"{key}/{attempt}" if attempt else key)
+def _ids(outcomes: Sequence[Outcome]) -> list[int]:
+    return [outcome.experiment_id for outcome in outcomes]
 
 
-def _draw(rng: random.Random, ids: list[int], parent: int, count: int) -> tuple[int, ...]:
-    others = [other for other in ids if other != parent]
-    return tuple(rng.sample(others, min(count, len(others))))
+def _draw(
+    rng: random.Random, parents: Sequence[int], others: Sequence[int], count: int, attempt: int
+) -> Draw:
+    """Draw with equal chances, once for each attempt; no parent comes twice before all came."""
+    left: list[int] = []
+    for _ in range(attempt + 1):
+        left = left or list(parents)
+        parent = left.pop(left.index(rng.choice(left)))
+        rest = [other for other in others if other != parent]
+        references = tuple(rng.sample(rest, min(count, len(rest))))
+    return parent, references
+
+
+def _take(ids: Sequence[int], count: int, attempt: int) -> Draw:
+    """Return the first id and the next ones; each attempt takes a later one for the first."""
+    parent = ids[attempt % len(ids)]
+    return parent, tuple([id for id in ids if id != parent][:count])
 
 
 _SAMPLERS: dict[str, Callable[[Search], Sampler]] = {

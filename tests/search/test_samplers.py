@@ -8,6 +8,7 @@ from asi_arch.records import Outcome, Status
 from asi_arch.search.samplers import make_sampler
 
 SAMPLERS = ["paper", "greedy", "random", "weighted"]
+IN_FLIGHT = 4
 
 
 def outcomes(fitnesses: list[float | None]) -> list[Outcome]:
@@ -25,6 +26,17 @@ def outcomes(fitnesses: list[float | None]) -> list[Outcome]:
     ]
 
 
+def campaign(fitnesses: list[float | None]) -> list[Outcome]:
+    """A baseline of the first fitness, and candidates numbered from 1 of the others."""
+    baseline, *candidates = outcomes(fitnesses)
+    return [baseline.model_copy(update={"kind": "baseline"}), *candidates]
+
+
+def seen_by(number: int, known: list[Outcome]) -> list[Outcome]:
+    """What a campaign shows to an experiment: nothing that is in flight at the same time."""
+    return [o for o in known if o.kind == "baseline" or o.number <= number - IN_FLIGHT]
+
+
 def test_parents_come_from_the_first_ranks_and_references_from_the_next() -> None:
     sampler = make_sampler(Search(pool=50, parents=10, references=4))
     known = outcomes([float(n) for n in range(80)])
@@ -33,6 +45,13 @@ def test_parents_come_from_the_first_ranks_and_references_from_the_next() -> Non
         assert 170 <= parent <= 179
         assert len(set(references)) == 4
         assert all(130 <= reference <= 169 for reference in references)
+
+
+def test_the_draws_of_recorded_campaigns_stay_what_they_are() -> None:
+    sampler = make_sampler(Search())
+    known = outcomes([float(n) for n in range(80)])
+    assert sampler.sample(known, 1, 0) == (170, (141, 130, 144, 153))
+    assert sampler.sample(known, 81, 0) == (174, (139, 160, 156, 144))
 
 
 def test_all_first_ranks_get_their_turn() -> None:
@@ -81,19 +100,33 @@ def test_references_are_others_and_no_more_than_wanted(name: str) -> None:
         assert parent not in references
 
 
-def test_the_pool_of_the_paper_is_renewed_every_so_many_experiments() -> None:
-    sampler = make_sampler(Search(renew_every=50, parents=1))
-    known = outcomes([float(n) for n in range(150)])  # the later, the better
-    assert {sampler.sample(known, n, 0)[0] for n in range(51, 101)} == {150}
-    assert {sampler.sample(known, n, 0)[0] for n in range(101, 151)} == {200}
+def test_the_pool_of_the_paper_stays_what_it_was_until_it_is_renewed() -> None:
+    sampler = make_sampler(Search(renew_every=50, parents=1, references=0))
+    known = campaign([float(n) for n in range(151)])  # the later, the better
+    best = [sampler.sample(seen_by(n, known), n, 0)[0] for n in range(1, 150 + IN_FLIGHT + 1)]
+    first, second, third = 50 + IN_FLIGHT, 100 + IN_FLIGHT, 150 + IN_FLIGHT
+    assert best[: first - 1] == [100] * (first - 1)
+    assert best[first - 1 : second - 1] == [150] * 50
+    assert best[second - 1 : third - 1] == [200] * 50
+    assert best[third - 1] == 250
 
 
-def test_before_the_first_renewal_the_baselines_are_the_pool() -> None:
-    sampler = make_sampler(Search(renew_every=50))
-    baseline = outcomes([0.0])[0].model_copy(update={"kind": "baseline"})
-    known = [baseline, *outcomes([0.0, 5.0, 6.0])[1:]]
-    assert {sampler.sample(known, n, 0) for n in range(4, 51)} == {(100, ())}
-    assert sampler.sample(known, 51, 0)[0] != 100 or sampler.sample(known, 52, 0)[0] != 100
+def test_a_renewed_pool_drops_what_fell_behind() -> None:
+    sampler = make_sampler(Search(renew_every=2, pool=2, parents=2, references=1))
+    known = campaign([5.0, 4.0, 1.0, 9.0, 8.0])
+    assert {sampler.sample(known[:4], n, 0)[0] for n in range(40)} == {100, 101}
+    assert {sampler.sample(known, n, 0)[0] for n in range(40)} == {103, 104}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_each_attempt_starts_from_another_parent_until_all_had_their_turn(name: str) -> None:
+    sampler = make_sampler(Search.model_validate({"sampler": name, "parents": 5, "references": 1}))
+    known = campaign([float(n) for n in range(5)])
+    for number in range(5, 25):
+        draws = [sampler.sample(known, number, 0, attempt) for attempt in range(5)]
+        assert sorted(parent for parent, _ in draws) == [100, 101, 102, 103, 104]
+        assert all(parent not in references for parent, references in draws)
+        assert sampler.sample(known, number, 0, attempt=7)[0] in range(100, 105)
 
 
 def test_greedy_takes_the_best_and_then_the_next() -> None:
@@ -112,6 +145,15 @@ def test_weights_favour_the_better_and_the_unused() -> None:
     used = [*known[:3], known[3], *(o.model_copy(update=parent) for o in outcomes([None] * 20))]
     again = Counter(sampler.sample(used, number, 0)[0] for number in range(5, 2005))
     assert again[103] < drawn[103] / 5
+
+
+def test_weights_are_the_same_in_any_unit_and_survive_an_outlier() -> None:
+    sampler = make_sampler(Search(sampler="weighted"))
+    plain = outcomes([0.0, 1.0, 2.0, 3.0, -1e9])
+    scaled = outcomes([7.0, 1007.0, 2007.0, 3007.0, -1e12])
+    draws = [sampler.sample(plain, n, 0) for n in range(5, 205)]
+    assert draws == [sampler.sample(scaled, n, 0) for n in range(5, 205)]
+    assert {parent for parent, _ in draws} == {100, 101, 102, 103}
 
 
 def children_of_the_ten(name: str, experiments: int = 300) -> float:
