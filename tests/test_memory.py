@@ -82,7 +82,7 @@ from asi_arch.rehearsal import would_ask
 from asi_arch.store import Store
 with Store.open(sys.argv[1]) as store:
     memory = memory_of(store)
-    for experiment in store.experiments(1, kind="candidate"):
+    for experiment in (e for e in store.experiments(1, kind="candidate") if e.proposal):
         for task in ("researcher.propose", "engineer.implement", "analyst.analyse", "analyst.trace"):
             print(would_ask(task, memory, experiment).messages)
 """

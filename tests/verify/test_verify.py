@@ -80,7 +80,7 @@ def test_an_honest_program_raises_no_alarm(path: Path) -> None:
     install()
     settings = replace(SETTINGS, max_exponent=3.0) if path.stem in QUADRATIC else SETTINGS
     findings = verify(path.read_text(), settings)
-    assert [finding.check for finding in findings] == list(CHECKS)
+    assert [finding.check for finding in findings] == list(CHECKS), findings[0]
     assert failures(findings) == {}
 
 
