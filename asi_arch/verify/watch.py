@@ -6,6 +6,7 @@ of a function; `look` sees what is put back later. Machine code that a program b
 what it does to this watch itself, are not seen here: the sandbox and the audit are for that.
 """
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -38,13 +39,27 @@ def watch(calls: bool = True) -> Iterator[list[str]]:
     """
     settle()
     seen: list[str] = []
-    _active.append(_Watch(seen, look_around(), ambient()))
+    with _nothing_of_others_collected():
+        _active.append(_Watch(seen, look_around(), ambient()))
+        try:
+            with listening(seen, calls):
+                yield seen
+        finally:
+            look()
+            _active.pop()
+
+
+@contextmanager
+def _nothing_of_others_collected() -> Iterator[None]:
+    """Keep garbage of before from being collected now: what it closes would seem the program's."""
+    frozen_before = gc.get_freeze_count() > 0
+    if not frozen_before:
+        gc.freeze()
     try:
-        with listening(seen, calls):
-            yield seen
+        yield
     finally:
-        look()
-        _active.pop()
+        if not frozen_before:
+            gc.unfreeze()
 
 
 def look() -> None:

@@ -1,6 +1,8 @@
 """Layers that exist are verified in a test."""
 
 import random
+import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -78,3 +80,23 @@ def test_the_width_is_told_by_the_layer_or_the_caller() -> None:
     layer = Bare()
     layer.hidden_size = 16  # type: ignore[assignment]
     assert_honest(layer, only=("batch",), settings=FEW)
+
+
+class Garbage:
+    """A circle that closes a file when it is collected."""
+
+    def __init__(self, path: Path) -> None:
+        self.circle = self
+        self.path = path
+
+    def __del__(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def test_what_others_end_meanwhile_is_not_the_doing_of_the_layer(tmp_path: Path) -> None:
+    thread = threading.Timer(1.0, lambda: None)
+    thread.start()
+    for number in range(2000):
+        Garbage(tmp_path / str(number))
+    assert_honest(Gated(48), settings=FEW)
+    thread.join()
