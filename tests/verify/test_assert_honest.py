@@ -94,9 +94,10 @@ class Garbage:
 
 
 def test_what_others_end_meanwhile_is_not_the_doing_of_the_layer(tmp_path: Path) -> None:
-    thread = threading.Timer(1.0, lambda: None)
-    thread.start()
-    for number in range(2000):
+    threads = [threading.Timer(0.01 * number, lambda: None) for number in range(300)]
+    for number, thread in enumerate(threads):
+        thread.start()
         Garbage(tmp_path / str(number))
     assert_honest(Gated(48), settings=FEW)
-    thread.join()
+    for thread in threads:
+        thread.join()
