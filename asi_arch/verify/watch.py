@@ -39,7 +39,7 @@ def watch(calls: bool = True) -> Iterator[list[str]]:
     """
     settle()
     seen: list[str] = []
-    with _nothing_of_others_collected():
+    with _collector_minds_the_program():
         _active.append(_Watch(seen, look_around(), ambient()))
         try:
             with listening(seen, calls):
@@ -50,14 +50,19 @@ def watch(calls: bool = True) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _nothing_of_others_collected() -> Iterator[None]:
-    """Keep garbage of before from being collected now: what it closes would seem the program's."""
-    frozen_before = gc.get_freeze_count() > 0
+def _collector_minds_the_program() -> Iterator[None]:
+    """Keep garbage of before from being collected, and those from being told who want to know.
+
+    What either does would seem the program's doing, in whose midst the collector runs.
+    """
+    frozen_before, told = gc.get_freeze_count() > 0, gc.callbacks[:]
+    gc.callbacks.clear()
     if not frozen_before:
         gc.freeze()
     try:
         yield
     finally:
+        gc.callbacks[:0] = told
         if not frozen_before:
             gc.unfreeze()
 
