@@ -1,9 +1,7 @@
 """Layers that exist are verified in a test."""
 
-import gc
 import random
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -103,18 +101,3 @@ def test_what_others_end_meanwhile_is_not_the_doing_of_the_layer(tmp_path: Path)
     assert_honest(Gated(48), settings=FEW)
     for thread in threads:
         thread.join()
-
-
-def test_who_is_told_of_collections_is_not_the_layer() -> None:
-    def timed(phase: str, info: dict[str, int]) -> None:
-        time.perf_counter()
-
-    gc.callbacks.append(timed)
-    before = gc.get_threshold()
-    gc.set_threshold(5)
-    try:
-        assert_honest(Gated(48), settings=FEW)
-        assert gc.callbacks[-1] is timed
-    finally:
-        gc.set_threshold(*before)
-        gc.callbacks.remove(timed)

@@ -1,7 +1,9 @@
 """The corpus: every planted fault is caught by the check its first line names, nothing else is."""
 
 import asyncio
+import gc
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -286,3 +288,21 @@ def test_an_error_inside_a_check_is_its_finding() -> None:
     assert set(failed) == {"training", "causality", "state", "cost", "numbers"}
     assert "no gradients" in failed["training"].evidence
     assert "in CumulativeMean.forward: assert not value" in failed["causality"].evidence
+
+
+def test_who_is_told_of_collections_is_not_the_program() -> None:
+    def timed(phase: str, info: dict[str, int]) -> None:
+        time.perf_counter()
+
+    install()
+    source = (HONEST[0].parent / "per_channel_decay.py").read_text()
+    before = gc.get_threshold()
+    gc.callbacks.append(timed)
+    gc.set_threshold(5)
+    try:
+        (finding,) = verify(source, replace(SETTINGS, only=("interference",)))
+        assert gc.callbacks[-1] is timed
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(timed)
+    assert finding.passed, finding.evidence
