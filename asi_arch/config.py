@@ -26,6 +26,7 @@ def _no_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_no_repetition)]
+Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(_no_repetition)]
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_repetition)]
 
 
@@ -96,6 +97,25 @@ class Probe(_Section):
         return self
 
 
+class Stop(_Section):
+    """When a training ends early, measured by the strongest baseline's; not given: never.
+
+    With a rule for `explore`, candidates are trained after the baselines.
+    """
+
+    slower_than: float | None = Field(
+        None, gt=1, description="times the baseline's seconds a token; results depend on the clock"
+    )
+    band: float | None = Field(
+        None, gt=0, lt=1, description="share of the baseline's loss that a loss may be away from it"
+    )
+    futility: float | None = Field(
+        None,
+        gt=0,
+        description="deviations of the baseline's seeds above its loss, from half the way on",
+    )
+
+
 class Stage(_Section):
     """A model size, a token budget, seeds, an evaluation, and the gate that leads into it."""
 
@@ -105,11 +125,36 @@ class Stage(_Section):
     hidden_size: int = Field(64, ge=8)
     num_layers: int = Field(2, ge=1)
     num_heads: int = Field(2, ge=1)
+    vocab_size: int | None = Field(
+        None, ge=2, description="rows of the embedding; not given: as many as the data have tokens"
+    )
+    tied: bool = Field(True, description="whether the embedding is the head as well")
     parameters: int = Field(100_000, ge=1, description="total, matched through the MLP width")
     learning_rate: float = Field(3e-3, gt=0)
+    sweep: Rates = Field(
+        (),
+        description="rates that every program tries first, to train with the best of them",
+    )
+    sweep_share: float = Field(
+        0.1, gt=0, le=1, description="share of the tokens that each rate of the sweep is tried for"
+    )
+    schedule: Literal["cosine", "wsd"] = Field(
+        "cosine", description="down to a tenth; 'wsd' is constant, then linear to zero"
+    )
     warmup: float = Field(0.05, ge=0, le=1, description="share of the steps")
+    decay: float = Field(0.2, gt=0, le=1, description="share of the steps that 'wsd' falls in")
     weight_decay: float = Field(0.1, ge=0)
     gradient_clip: float = Field(1.0, gt=0)
+    micro_batch: int | None = Field(
+        None, ge=1, description="sequences at once; not given: as many as there is memory for"
+    )
+    compile: bool = Field(
+        False, description="torch.compile on a GPU, where it works for the program"
+    )
+    checkpoint_minutes: float = Field(
+        10.0, ge=0, description="how often a training is saved, to go on from after a kill"
+    )
+    stop: Stop = Stop()
     seeds: Seeds = (0,)
     baseline_seeds: Seeds = (0, 1)
     heldout_windows: int = Field(256, ge=2, description="held-out sequences scored after training")
@@ -133,6 +178,11 @@ class Stage(_Section):
     def _heads_share_the_width(self) -> Self:
         _require_even_heads(self.hidden_size, self.num_heads)
         return self
+
+    @property
+    def stops(self) -> bool:
+        """Whether a rule may end a training early."""
+        return self.stop != Stop()
 
     @property
     def steps(self) -> int:

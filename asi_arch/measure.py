@@ -16,7 +16,7 @@ from asi_arch.errors import AsiArchError
 from asi_arch.interfaces import Runner
 from asi_arch.jobs.paths import JobPaths
 from asi_arch.jobs.spec import Trained, hidden_job, questions_job, score_job, training_job
-from asi_arch.records import Job, JobError, Measurement, MetricPoint, Scored, Training
+from asi_arch.records import Job, JobError, Measurement, MetricPoint, Pace, Scored, Training
 
 
 class JobFailed(AsiArchError):
@@ -43,13 +43,14 @@ class Examiner:
         stage: str,
         seed: int,
         on_progress: Callable[[MetricPoint], None],
+        pace: Pace | None = None,
     ) -> Measurement:
         """Train a program by the job `name` and return what came out.
 
         Raises:
             JobFailed: a job gave no value.
         """
-        job = training_job(name, program, self.config, stage, seed, self.data)
+        job = training_job(name, program, self.config, stage, seed, self.data, pace)
         training = Training.model_validate(await self._value(job, on_progress))
         weights = JobPaths(self.runner.folder(name)).weights
         trained = Trained(program, stage, seed, weights, training.reported)

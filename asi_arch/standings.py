@@ -1,8 +1,10 @@
 """What the finished runs of a campaign's stage say: losses, the strongest baseline, the noise."""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from asi_arch.records import Mark, MetricPoint, Pace
 from asi_arch.search.objective import (
     noise_floor,
     paired_differences,
@@ -41,6 +43,25 @@ def standings(store: Store, campaign_id: int, stage: str) -> Standings:
     ids = {baseline.id for baseline in store.experiments(campaign_id, kind="baseline")}
     losses = store.losses(campaign_id, stage)
     return Standings(losses, {key: value for key, value in losses.items() if key in ids})
+
+
+def pace(store: Store, campaign_id: int, stage: str) -> Pace | None:
+    """Return how the strongest baseline trained at a stage, None while it has not."""
+    best = standings(store, campaign_id, stage).reference_id
+    runs = store.runs(campaign_id, stage=stage, experiment_id=best) if best else ()
+    measured = [run.measurement for run in runs if run.measurement]
+    if not measured:
+        return None
+    speed = statistics.median(one.tokens_per_second for one in measured)
+    points = zip(*(one.curve for one in measured), strict=True)
+    return Pace(tokens_per_second=speed, marks=tuple(map(_mark, points)))
+
+
+def _mark(points: Sequence[MetricPoint]) -> Mark:
+    """Return what the seeds of a baseline have in common at a step."""
+    losses = [point.loss for point in points]
+    deviation = statistics.stdev(losses) if len(losses) > 1 else 0.0
+    return Mark(step=points[0].step, loss=statistics.fmean(losses), deviation=deviation)
 
 
 def reference_curve(store: Store, campaign_id: int, stage: str, seed: int) -> dict[int, float]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from asi_arch.config import Probe, Stage
 from asi_arch.evaluate.recall import vocab_size
 from asi_arch.train.data import VOCAB_SIZE
+from asi_arch.train.loss import autocast
 from asi_arch.train.model import LanguageModel, build_model, device
 from asi_arch.train.weights import load_weights
 
@@ -46,13 +47,13 @@ def answer(
 
 
 def _vocab_size(stage: Stage | Probe) -> int:
-    return vocab_size(stage) if isinstance(stage, Probe) else VOCAB_SIZE
+    return vocab_size(stage) if isinstance(stage, Probe) else stage.vocab_size or VOCAB_SIZE
 
 
 @torch.no_grad()
 def _hidden(model: LanguageModel, tokens: npt.NDArray[np.generic], last: bool) -> Tensor:
     parts = torch.split(torch.from_numpy(tokens.astype(np.int64)), _ROWS)
-    with torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda"):
+    with autocast():
         states = [model.hidden(part.to(device())) for part in parts]
     kept = [state[:, -1] if last else state for state in states]
     return torch.cat(kept).float().cpu().contiguous()

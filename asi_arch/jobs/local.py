@@ -209,19 +209,36 @@ def _finished(paths: JobPaths, job: Job) -> JobResult | None:
 
 
 def _lay_out(paths: JobPaths, job: Job) -> str:
-    """Make the folder afresh, whatever generated code has left in its place; return its token."""
+    """Make the folder afresh, whatever generated code has left in its place; return its token.
+
+    What the same job has saved of itself before it was killed stays.
+    """
     paths.result.unlink(missing_ok=True)
+    kept = _set_aside(paths, job)
     if paths.folder.is_dir() and not paths.folder.is_symlink():
         remove(paths.folder)
     else:
         paths.folder.unlink(missing_ok=True)
     for folder in (paths.folder, *map(Path, job.writes)):
         folder.mkdir(parents=True, exist_ok=True)
+    if kept is not None:
+        kept.replace(paths.checkpoint)
     paths.program.write_text(job.program, encoding="utf-8")
     token = secrets.token_hex(16)
     paths.token.write_text(token)
     write_whole(paths.job, job.model_dump_json())
     return token
+
+
+def _set_aside(paths: JobPaths, job: Job) -> Path | None:
+    """Move the checkpoint of the same job out of its folder; None where there is none."""
+    try:
+        is_same = paths.read_job() == job
+    except (OSError, ValueError):
+        return None
+    if not is_same or paths.checkpoint.is_symlink() or not paths.checkpoint.is_file():
+        return None
+    return paths.checkpoint.replace(paths.folder.with_suffix(".checkpoint"))
 
 
 def _why_ended(code: int, broken_limit: str) -> JobError | None:

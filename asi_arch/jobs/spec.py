@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asi_arch.config import Config
-from asi_arch.records import Job
+from asi_arch.records import Job, Pace
 from asi_arch.train.data import part
 
 
@@ -57,8 +57,16 @@ def training_name(experiment_id: int, stage: str, seed: int) -> str:
     return f"{experiment_id:05d}-{stage}-{seed}"
 
 
-def training_job(name: str, program: str, config: Config, stage: str, seed: int, data: Path) -> Job:
-    """Return the job that trains a program at a stage with one seed.
+def training_job(
+    name: str,
+    program: str,
+    config: Config,
+    stage: str,
+    seed: int,
+    data: Path,
+    pace: Pace | None = None,
+) -> Job:
+    """Return the job that trains a program at a stage with one seed, which `pace` may end early.
 
     It sees the training part of the data in the folder `data`, never the held-out part.
     """
@@ -67,7 +75,12 @@ def training_job(name: str, program: str, config: Config, stage: str, seed: int,
         name=name,
         kind="probe" if stage == "probe" else "train",
         program=program,
-        spec={**_stage(config, stage), "seed": seed, "text": str(text)},
+        spec={
+            **_stage(config, stage),
+            "seed": seed,
+            "text": str(text),
+            "pace": pace and pace.model_dump(mode="json"),
+        },
         reads=() if stage == "probe" else (str(text),),
         limits=config.train_limits,
     )

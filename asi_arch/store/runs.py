@@ -5,7 +5,7 @@ import math
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, joinedload, subqueryload
 
-from asi_arch.records import Audit, Measurement, MetricPoint, Run, Score
+from asi_arch.records import Audit, JobError, Measurement, MetricPoint, Run, Score
 from asi_arch.store.campaigns import find_campaign
 from asi_arch.store.experiments import find_experiment
 from asi_arch.store.tables import AuditRow, ExperimentRow, MetricRow, RunRow, ScoreRow
@@ -54,7 +54,7 @@ def _judge(measurement: Measurement) -> tuple[str, str]:
 
 
 def save_failed_run(
-    session: Session, experiment_id: int, stage: str, seed: int, reason: str, trace: str
+    session: Session, experiment_id: int, stage: str, seed: int, error: JobError
 ) -> Run:
     """Record why a training gave no measurement. A run once saved stays."""
     known = _find(session, experiment_id, stage, seed)
@@ -64,9 +64,9 @@ def save_failed_run(
         experiment_id=experiment_id,
         stage=stage,
         seed=seed,
-        status="failed",
-        reason=reason,
-        trace=trace,
+        status="stopped" if error.kind == "stopped" else "failed",
+        reason=error.message,
+        trace=error.trace,
     )
     return _add(session, row)
 
@@ -130,7 +130,7 @@ def _to_run(row: RunRow) -> Run:
         status=row.status,
         reason=row.reason,
         trace=row.trace,
-        measurement=None if row.status == "failed" else _to_measurement(row),
+        measurement=None if row.status in ("failed", "stopped") else _to_measurement(row),
     )
 
 
@@ -138,8 +138,7 @@ def _to_measurement(row: RunRow) -> Measurement:
     return Measurement.model_validate(
         {
             **{name: getattr(row, name) for name in _PLAIN},
-            "seconds": _number(row.seconds),
-            "tokens_per_second": _number(row.tokens_per_second),
+            **{name: _number(getattr(row, name)) for name in _NUMBERS},
             "curve": [
                 MetricPoint(step=point.step, tokens=point.tokens, loss=_number(point.loss))
                 for point in row.metrics
@@ -150,8 +149,8 @@ def _to_measurement(row: RunRow) -> Measurement:
     )
 
 
-_ELSEWHERE = {"seconds", "tokens_per_second", "curve", "scores", "audit"}
-_PLAIN = Measurement.model_fields.keys() - _ELSEWHERE
+_NUMBERS = ("seconds", "tokens_per_second")
+_PLAIN = Measurement.model_fields.keys() - {*_NUMBERS, "curve", "scores", "audit"}
 
 
 def _to_audit(row: AuditRow) -> Audit:

@@ -16,6 +16,7 @@ from asi_arch.records import (
     Entry,
     Experiment,
     Finding,
+    JobError,
     Judgement,
     Lesson,
     Measurement,
@@ -230,10 +231,14 @@ class Store:
         return self._write(runs.save_run, experiment_id, measurement)
 
     def save_failed_run(
-        self, experiment_id: int, stage: str, seed: int, reason: str, trace: str = ""
+        self,
+        experiment_id: int,
+        stage: str,
+        seed: int,
+        error: JobError,
     ) -> Run:
         """Record why a training gave no measurement. A run once saved stays."""
-        return self._write(runs.save_failed_run, experiment_id, stage, seed, reason, trace)
+        return self._write(runs.save_failed_run, experiment_id, stage, seed, error)
 
     def runs(
         self, campaign_id: int, stage: str | None = None, experiment_id: int | None = None

@@ -3,10 +3,11 @@ from collections.abc import Callable
 
 import pytest
 
-from asi_arch.records import Campaign, Experiment, Measurement, MetricPoint, Run, Score
+from asi_arch.records import Campaign, Experiment, JobError, Measurement, MetricPoint, Run, Score
 from asi_arch.store import Store
 
 Measure = Callable[..., Measurement]
+TOO_LARGE = JobError(kind="memory", message="out of memory")
 
 
 def test_a_measurement_comes_back_whole(
@@ -87,8 +88,8 @@ def test_a_run_once_saved_stays(
 ) -> None:
     first = store.save_run(candidate.id, measure(loss=1.5))
     assert store.save_run(candidate.id, measure(loss=9.0)) == first
-    assert store.save_failed_run(candidate.id, "explore", 0, "late") == first
-    failed = store.save_failed_run(candidate.id, "explore", 1, "out of memory")
+    assert store.save_failed_run(candidate.id, "explore", 0, TOO_LARGE) == first
+    failed = store.save_failed_run(candidate.id, "explore", 1, TOO_LARGE)
     assert failed == Run(
         experiment_id=candidate.id,
         stage="explore",
@@ -134,5 +135,5 @@ def test_losses_leave_out_what_failed_and_other_stages(
     store.save_run(baseline.id, measure("explore", seed=1, loss=2.5))
     store.save_run(baseline.id, measure("confirm", seed=0, loss=1.0))
     store.save_run(candidate.id, measure("explore", seed=0, loss=math.nan))
-    store.save_failed_run(candidate.id, "explore", 1, "out of memory")
+    store.save_failed_run(candidate.id, "explore", 1, TOO_LARGE)
     assert store.losses(campaign.id, "explore") == {baseline.id: {0: 2.0, 1: 2.5}}
