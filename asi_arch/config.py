@@ -51,6 +51,9 @@ class Jobs(_Section):
     llm: int = Field(2, ge=1, description="language model calls")
     verify: int = Field(1, ge=1, description="verification jobs")
     train: int = Field(2, ge=1, description="training jobs")
+    gpus: int | None = Field(
+        None, ge=0, description="GPUs to use, one a job; not given: all there are; 0: the CPU"
+    )
 
 
 class Data(_Section):

@@ -46,12 +46,14 @@ def read_program(path: Path) -> str:
 
 
 @asynccontextmanager
-async def temporary_runner(sandbox: SandboxMode = "auto") -> "AsyncIterator[LocalRunner]":
+async def temporary_runner(
+    sandbox: SandboxMode = "auto", gpus: int | None = None
+) -> "AsyncIterator[LocalRunner]":
     """Give a runner whose folders are gone afterwards."""
     from asi_arch.jobs import LocalRunner
     from asi_arch.jobs.folders import remove
 
-    runner = LocalRunner(Path(tempfile.mkdtemp(prefix="asi-arch-")), sandbox)
+    runner = LocalRunner(Path(tempfile.mkdtemp(prefix="asi-arch-")), sandbox, gpus=gpus)
     try:
         yield runner
     finally:

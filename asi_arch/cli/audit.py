@@ -89,7 +89,7 @@ def _with_positions(config: Config, positions: int | None) -> Config:
 async def _audit(
     campaign: Campaign, config: Config, program: str, runs: list[Run]
 ) -> list[Audited]:
-    async with temporary_runner(config.sandbox) as runner:
+    async with temporary_runner(config.sandbox, config.jobs.gpus) as runner:
         from asi_arch.measure import Examiner
 
         examiner = Examiner(runner, config, Path(campaign.folder) / "jobs" / "data")

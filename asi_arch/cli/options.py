@@ -98,6 +98,12 @@ Agents = Annotated[
         "--agents", metavar="DIR", help="Folder with role cards of your own, role/task.md."
     ),
 ]
+Gpus = Annotated[
+    int | None,
+    typer.Option(
+        "--gpus", metavar="N", min=0, help="GPUs to use, one a job; all if not given; 0: the CPU."
+    ),
+]
 Sandbox = Annotated[
     SandboxMode | None,
     typer.Option(

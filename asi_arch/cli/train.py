@@ -22,6 +22,7 @@ from asi_arch.cli.board import steps_of
 from asi_arch.cli.options import (
     ConfigFile,
     Debug,
+    Gpus,
     Json,
     Preset,
     Sandbox,
@@ -63,6 +64,7 @@ def train(
     preset: Preset = "demo",
     config: ConfigFile = None,
     set_: Settings = None,
+    gpus: Gpus = None,
     sandbox: Sandbox = None,
     json: Json = False,
     debug: Debug = False,
@@ -75,7 +77,8 @@ def train(
 
     Example: asi-arch train my_layer.py --stage explore --seed 1
     """
-    settings, program = load_config(preset, config, with_sandbox(set_, sandbox)), read_program(file)
+    wanted = [*with_sandbox(set_, sandbox), *([] if gpus is None else [f"jobs.gpus={gpus}"])]
+    settings, program = load_config(preset, config, wanted), read_program(file)
     first = getattr(settings, stage).seeds[0] if seed is None else seed
     with Progress(console=err(), transient=True, disable=not sys.stderr.isatty()) as progress:
         outcome = run_until_signal(_train(settings, program, stage, first, not no_verify, progress))
@@ -91,7 +94,7 @@ async def _train(
     config: Config, program: str, stage: str, seed: int, check: bool, progress: Progress
 ) -> _Outcome:
     task = progress.add_task("verify" if check else "prepare", total=None)
-    async with temporary_runner(config.sandbox) as runner:
+    async with temporary_runner(config.sandbox, config.jobs.gpus) as runner:
         findings = await verify_alone(runner, config, program) if check else None
         if findings and not all(finding.passed for finding in findings):
             return _Outcome(findings)

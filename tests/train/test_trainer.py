@@ -11,10 +11,9 @@ import torch
 from asi_arch.config import Stage
 from asi_arch.errors import OutOfMemory, StoppedEarly, UserError
 from asi_arch.records import Mark, MetricPoint, Pace, Training
-from asi_arch.train import trainer
 from asi_arch.train.data import load
 from asi_arch.train.model import SizeError, build_model
-from asi_arch.train.schedule import cosine, wsd
+from asi_arch.train.schedule import cosine, rate_factor, wsd
 from asi_arch.train.stepper import Stepper
 from asi_arch.train.trainer import Task, TrainingError, train
 from tests.programs import EXPLODING, PLAIN
@@ -55,7 +54,7 @@ def changed(task: Task, program: str | None = None, **stage: object) -> Task:
     return replace(
         task,
         program=program or task.program,
-        stage=Stage(**{**task.stage.model_dump(), **stage}),  # type: ignore[arg-type]
+        stage=Stage(**{**task.stage.model_dump(), **stage}),
     )
 
 
@@ -260,4 +259,4 @@ def test_the_published_warm_up_may_be_half_the_way() -> None:
 def test_the_stage_names_its_schedule(task: Task) -> None:
     one, other = (train_once(changed(task, schedule=s, tokens=8192)) for s in ("cosine", "wsd"))
     assert one.reported != other.reported
-    assert trainer.rate_factor(changed(task, schedule="wsd").stage, 0, 100) == 1 / 5
+    assert rate_factor(changed(task, schedule="wsd").stage, 0, 100) == 1 / 5
