@@ -26,6 +26,7 @@ def _no_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_no_repetition)]
+Tracking = Literal["none", "tensorboard", "wandb"]
 Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(_no_repetition)]
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_repetition)]
 
@@ -302,6 +303,7 @@ class Config(_Section):
     novelty: Novelty = Novelty()
     show: Show = Show()
     analyst: Analyst = Analyst()
+    tracking: Tracking = Field("none", description="where the curves are drawn while it runs")
     agents: str = Field("", description="folder of role cards in place of shipped ones; team llm")
     prices: str = Field("", description="TOML file of prices over the shipped ones; team llm")
     verify: Verify = Verify()

@@ -14,6 +14,7 @@ from asi_arch.cli.watchers import make_watcher
 from asi_arch.config import Config
 from asi_arch.configure import stored_config
 from asi_arch.records import Campaign
+from asi_arch.tracking import tracked
 
 if TYPE_CHECKING:
     from asi_arch.store import Store
@@ -33,7 +34,7 @@ def sit(store: "Store", record: Campaign, db: str, json: bool) -> None:
     err().print(Text(_headline(record, config, db)), soft_wrap=True)
     board = Board(record, config, store.experiments(record.id), store.runs(record.id))
     try:
-        with make_watcher(board) as watcher:
+        with make_watcher(board) as view, tracked(view, config.tracking, record) as watcher:
             run_until_signal(make_campaign(store, record, watcher).run())
     except KeyboardInterrupt:
         latest = store.campaign().id == record.id
