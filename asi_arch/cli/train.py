@@ -12,8 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from asi_arch.cli.alone import (
+    TrainedElsewhere,
+    measure_alone,
     prepare_alone,
     read_program,
+    read_training,
     temporary_runner,
     train_alone,
     verify_alone,
@@ -42,6 +45,17 @@ from asi_arch.records import Audit, Dataset, Finding, Measurement, MetricPoint
 StageName = Literal["probe", "explore", "confirm"]
 
 
+class _Work(NamedTuple):
+    """What is to be done; `elsewhere` is a training that was done without the sandbox."""
+
+    config: Config
+    program: str
+    stage: str
+    seed: int
+    check: bool
+    elsewhere: TrainedElsewhere | None
+
+
 class _Outcome(NamedTuple):
     """What came out; without a measurement when a check failed, without data at `probe`."""
 
@@ -57,6 +71,12 @@ def train(
     ],
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Default: the stage's first.")
+    ] = None,
+    trained: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Measure what python -m asi_arch.train left there; do not train."
+        ),
     ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Train without checking the program first.")
@@ -80,8 +100,10 @@ def train(
     wanted = [*with_sandbox(set_, sandbox), *([] if gpus is None else [f"jobs.gpus={gpus}"])]
     settings, program = load_config(preset, config, wanted), read_program(file)
     first = getattr(settings, stage).seeds[0] if seed is None else seed
+    elsewhere = None if trained is None else read_training(trained, stage)
     with Progress(console=err(), transient=True, disable=not sys.stderr.isatty()) as progress:
-        outcome = run_until_signal(_train(settings, program, stage, first, not no_verify, progress))
+        job = _Work(settings, program, stage, first, not no_verify, elsewhere)
+        outcome = run_until_signal(_train(job, progress))
     if json:
         print_json(_document(file, outcome))
     else:
@@ -90,19 +112,23 @@ def train(
         raise typer.Exit(1)
 
 
-async def _train(
-    config: Config, program: str, stage: str, seed: int, check: bool, progress: Progress
-) -> _Outcome:
-    task = progress.add_task("verify" if check else "prepare", total=None)
+async def _train(work: _Work, progress: Progress) -> _Outcome:
+    config, stage = work.config, work.stage
+    task = progress.add_task("verify" if work.check else "prepare", total=None)
     async with temporary_runner(config.sandbox, config.jobs.gpus) as runner:
-        findings = await verify_alone(runner, config, program) if check else None
+        findings = await verify_alone(runner, config, work.program) if work.check else None
         if findings and not all(finding.passed for finding in findings):
             return _Outcome(findings)
         progress.update(task, description="prepare data")
         dataset = None if stage == "probe" else await prepare_alone(runner, config)
-        progress.update(task, description=f"{stage} seed {seed}", total=steps_of(config, stage))
+        if work.elsewhere is not None:
+            progress.update(task, description="measure")
+            measurement = await measure_alone(runner, config, work.program, work.elsewhere)
+            return _Outcome(findings, dataset, measurement)
+        total = steps_of(config, stage)
+        progress.update(task, description=f"{stage} seed {work.seed}", total=total)
         advance = _advance(progress, task)
-        measurement = await train_alone(runner, config, program, stage, seed, advance)
+        measurement = await train_alone(runner, config, work.program, stage, work.seed, advance)
         return _Outcome(findings, dataset, measurement)
 
 
@@ -132,10 +158,16 @@ def _measurement_table(got: Measurement) -> Table:
         ("parameters", f"{count(got.parameters)}, {count(got.non_embedding)} without embeddings"),
         ("MLP width", count(got.mlp_width)),
         ("tokens", count(got.tokens)),
+        ("learning rate", _learning_rate(got)),
         ("tokens/s", count(got.tokens_per_second)),
+        ("work", f"{got.flops_per_token / 1e6:.3g} MFLOP a token, {_speed(got)} TFLOP/s"),
+        ("device", f"{got.device}, {got.micro_batch} sequences at once, compiled: {got.compiled}"),
         ("seconds", number(got.seconds, 1)),
         ("peak memory", f"{count(got.memory_bytes / 2**20)} MiB"),
     ]
+    if got.shares:
+        parts = ", ".join(f"{name} {share:.1%}" for name, share in got.shares.items())
+        rows.append(("of a step", parts))
     if got.loss is not None and got.stage != "probe":
         rows.insert(1, ("held-out loss", f"{with_error(got.loss, got.loss_error)} nats per token"))
     if got.audit is not None:
@@ -144,6 +176,15 @@ def _measurement_table(got: Measurement) -> Table:
     for name, value in rows:
         grid.add_row(name, value)
     return grid
+
+
+def _learning_rate(got: Measurement) -> str:
+    tried = ", ".join(f"{rate}: {number(loss)}" for rate, loss in got.sweep.items())
+    return f"{got.learning_rate:g}" + (f" of {tried}" if tried else "")
+
+
+def _speed(got: Measurement) -> str:
+    return f"{got.flops_per_token * got.tokens_per_second / 1e12:.3g}"
 
 
 def audit_rows(audit: Audit) -> list[tuple[str, str]]:
