@@ -214,22 +214,16 @@ def test_train_measures_beside_the_marks(call: Call, results: dict[str, JobResul
     assert InventedRunner.jobs[2].spec["seed"] == 1
 
 
-def test_train_shows_how_it_was_trained(
-    call: Call, results: dict[str, JobResult], measure: Callable[..., Measurement]
-) -> None:
-    how = measure(
-        "explore",
-        1,
-        1.6,
-        learning_rate=2e-3,
-        sweep={"0.001": 5.4, "0.002": 4.9},
-        flops_per_token=600_000,
-        micro_batch=2,
-        device="CPU",
-        shares={"loader": 0.02, "optimizer": 0.1},
-    )
-    kept = how.model_dump(include=set(Training.model_fields)) | {"reported": 1.5}
-    results["train"] = JobResult(value=kept)
+def test_train_shows_how_it_was_trained(call: Call, results: dict[str, JobResult]) -> None:
+    how = {
+        "learning_rate": 2e-3,
+        "sweep": {"0.001": 5.4, "0.002": 4.9},
+        "flops_per_token": 600_000,
+        "micro_batch": 2,
+        "device": "CPU",
+        "shares": {"loader": 0.02, "optimizer": 0.1},
+    }
+    results["train"] = JobResult(value=(results["train"].value or {}) | how)
     shown = call("train", "layer.py", "--stage", "explore", "--seed", 1).stdout
     assert "0.002 of 0.001: 5.4000, 0.002: 4.9000" in shown
     assert "0.6 MFLOP a token" in shown and "loader 2.0%, optimizer 10.0%" in shown
