@@ -16,7 +16,7 @@ from asi_arch.cli import options
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
 KNOWN = {"FROM", "ARG", "COPY", "RUN", "ENV", "USER", "WORKDIR", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
-KINDS = ["cpu", "gpu"]
+each_image = pytest.mark.parametrize("kind", ["cpu", "gpu"], ids=["cpu image", "gpu image"])
 RUN = re.compile(
     r"(--mount=type=cache,target=/root/\.cache/pip )?"
     r"sh /install\.sh (system (cpu|gpu)|dependencies|program|user)"
@@ -33,14 +33,14 @@ def values(kind: str, name: str) -> list[str]:
     return [rest for instruction, rest in instructions(kind) if instruction == name]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_image
 def test_every_instruction_is_known_and_every_run_is_a_step_of_the_script(kind: str) -> None:
     assert {name for name, _ in instructions(kind)} <= KNOWN
     assert all(RUN.fullmatch(run) for run in values(kind, "RUN"))
     assert f"sh /install.sh system {kind}" in values(kind, "RUN")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_image
 def test_bases_are_pinned_and_copied_files_exist(kind: str) -> None:
     assert all(
         re.match(r"python:3\.\d+-slim-\w+( AS \w+)?$", base) for base in values(kind, "FROM")
@@ -49,7 +49,7 @@ def test_bases_are_pinned_and_copied_files_exist(kind: str) -> None:
     assert all((ROOT / source).exists() for sources in here for source in sources)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_image
 def test_code_is_copied_after_the_dependencies_and_nothing_runs_after_the_user(kind: str) -> None:
     steps = instructions(kind)
     dependencies = next(i for i, (_, rest) in enumerate(steps) if rest.endswith("dependencies"))
@@ -60,7 +60,7 @@ def test_code_is_copied_after_the_dependencies_and_nothing_runs_after_the_user(k
     assert "RUN" not in {name for name, _ in steps[user:]}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_image
 def test_the_healthcheck_is_a_command_of_the_program(kind: str) -> None:
     command = json.loads(values(kind, "HEALTHCHECK")[0].partition("CMD ")[2])
     assert command[0] == json.loads(values(kind, "ENTRYPOINT")[0])[0] == "asi-arch"
