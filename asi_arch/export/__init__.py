@@ -146,7 +146,7 @@ before you load the model, which executes it.
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 model = AutoModelForCausalLM.from_pretrained(".", trust_remote_code=True)
-tokenizer = AutoTokenizer.from_pretrained(".")
+tokenizer = AutoTokenizer.from_pretrained(".", trust_remote_code=True)
 ```
 
 Without a GPU this needs asi-arch installed, whose kernels stand in for fla's. There is no cache:

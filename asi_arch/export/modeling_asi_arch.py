@@ -17,7 +17,7 @@ from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
 
-class AsiArchConfig(PretrainedConfig):
+class AsiArchConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """Sizes of the backbone, and the layer as the text of a program and the name of its class."""
 
     model_type = "asi_arch"
@@ -102,10 +102,13 @@ class AsiArchForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-u
             self.norm = nn.RMSNorm(width, eps=1e-6)
             if not config.tied_head:
                 self.head = nn.Linear(width, config.vocab_size, bias=False)
+            keep_constants(self)
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Leave everything as it was built: the weights come from the file."""
+        """Give buffers that are in no file back what they were built with."""
+        for name, value in getattr(module, CONSTANTS, {}).items():
+            module.get_buffer(name).copy_(value)
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the embedding."""
@@ -135,6 +138,17 @@ class AsiArchForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-u
     ) -> dict[str, Any]:
         """Give the whole text at every step: there is no cache."""
         return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+
+CONSTANTS = "_constants_of_asi_arch"
+
+
+def keep_constants(model: nn.Module) -> None:
+    """Note what buffers that are in no file hold: transformers empties them when it loads."""
+    for module in model.modules():
+        left_out = module._non_persistent_buffers_set & module._buffers.keys()
+        kept = {name: module.get_buffer(name).clone() for name in left_out}
+        module.__dict__[CONSTANTS] = kept
 
 
 def load_layer(config: AsiArchConfig) -> type[nn.Module]:
