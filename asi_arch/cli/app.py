@@ -18,6 +18,7 @@ from asi_arch.cli.calls import calls
 from asi_arch.cli.db import db
 from asi_arch.cli.diff import diff
 from asi_arch.cli.doctor import doctor
+from asi_arch.cli.evaluate import evaluate
 from asi_arch.cli.export import export
 from asi_arch.cli.knowledge import knowledge
 from asi_arch.cli.leaderboard import leaderboard
@@ -90,7 +91,7 @@ app = typer.Typer(
 _CAMPAIGNS = (run, resume, replay, status)
 _QUERIES = (leaderboard, show, diff, lineage, provenance, baselines, spend)
 _TEAM = (calls, agreement, lessons)
-_TOOLS = (verify, train, audit, export, presets, doctor)
+_TOOLS = (verify, train, audit, evaluate, export, presets, doctor)
 for _command in (*_CAMPAIGNS, *_QUERIES, *_TEAM, *_TOOLS):
     app.command()(_command)
 app.add_typer(db, name="db")
