@@ -20,6 +20,7 @@ from asi_arch.jobs.spec import prepare_job
 from asi_arch.knowledge import load_entries
 from asi_arch.lab import Lab
 from asi_arch.records import Conclusion, Dataset, Experiment, Program, Status
+from asi_arch.standings import standings
 
 
 class Campaign:
@@ -87,13 +88,32 @@ class Campaign:
     async def _rank_baselines(self, tasks: list[asyncio.Task[Experiment]]) -> None:
         """Give the baselines their fitness, which needs all of them."""
         lab, trained = self.lab, await asyncio.gather(*tasks)
+        before = [baseline.id for baseline in trained if baseline.status is Status.COMPLETE]
         for baseline in trained:
             if baseline.status in (Status.REJECTED, Status.FAILED):
-                raise AsiArchError(f"the baseline {baseline.name} cannot be run: {baseline.reason}")
+                self._do_without(baseline)
         for baseline in trained:
             if not baseline.status.is_finished:
                 lab.finish(baseline, Status.COMPLETE, fitness=measured_fitness(lab, baseline))
+        self._tell_new_reference(before)
         lab.baselines_done.set()
+
+    def _do_without(self, baseline: Experiment) -> None:
+        """Go on without a baseline where no candidate will be measured by it, else raise."""
+        sentence = f"the baseline {baseline.name} cannot be run: {baseline.reason}"
+        if self.lab.config.budget.experiments and self.lab.campaign.conclusion is None:
+            raise AsiArchError(sentence)
+        self.lab.watcher.on_message(sentence)
+
+    def _tell_new_reference(self, before: list[int]) -> None:
+        """Say so when a baseline that was added later is the strongest."""
+        lab = self.lab
+        reference = standings(lab.store, lab.campaign.id, "explore").reference_id
+        if before and reference is not None and reference not in before:
+            lab.watcher.on_message(
+                f"{lab.store.experiment(reference).name} is the strongest baseline now; the "
+                "fitness of experiments that ended before is still over the one before"
+            )
 
     async def _run_experiments(self, group: asyncio.TaskGroup) -> str | None:
         """Start experiments in order, each as soon as its place in flight is free."""

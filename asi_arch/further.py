@@ -118,4 +118,5 @@ def _changed(config: Config, stage: str, **changes: Any) -> Config:
 
 def _save(store: Store, campaign: Campaign, config: Config) -> Campaign:
     store.set_campaign_config(campaign.id, config.model_dump(mode="json"))
+    store.set_campaign_status(campaign.id, "stopped", "more is asked for")
     return store.campaign(campaign.id)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from asi_arch.records import Mark, MetricPoint, Pace
 from asi_arch.search.objective import (
     noise_floor,
+    noise_freedom,
     paired_differences,
     strongest,
 )
+from asi_arch.search.paired import Comparison, Part, compare
 from asi_arch.store import Store
 
 
@@ -30,6 +32,12 @@ class Standings:
         """Noise of a paired difference; None until two baselines have two seeds in common."""
         return noise_floor(self.baselines)
 
+    @property
+    def spread(self) -> Part | None:
+        """How a paired difference varies between seeds, as far as the baselines tell."""
+        noise = self.noise
+        return None if noise is None else Part(noise**2, noise_freedom(self.baselines))
+
     def gain(self, experiment_id: int) -> float | None:
         """Return the mean paired gain over the strongest baseline, nats per token."""
         if self.reference_id is None or experiment_id not in self.losses:
@@ -43,6 +51,20 @@ def standings(store: Store, campaign_id: int, stage: str) -> Standings:
     ids = {baseline.id for baseline in store.experiments(campaign_id, kind="baseline")}
     losses = store.losses(campaign_id, stage)
     return Standings(losses, {key: value for key, value in losses.items() if key in ids})
+
+
+def comparisons(store: Store, campaign_id: int, stage: str) -> dict[int, Comparison]:
+    """Return how each experiment compares with the strongest baseline of a stage, that left out.
+
+    Of one that has a single seed the baselines say how much seeds matter.
+    """
+    known = standings(store, campaign_id, stage)
+    windows = store.heldout(campaign_id, stage)
+    if known.reference_id is None:
+        return {}
+    reference = windows.pop(known.reference_id)
+    found = {id: compare(own, reference, spread=known.spread) for id, own in windows.items()}
+    return {id: one for id, one in found.items() if one is not None}
 
 
 def pace(store: Store, campaign_id: int, stage: str) -> Pace | None:

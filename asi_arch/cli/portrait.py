@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from asi_arch.cli.facts import mark
+from asi_arch.cli.facts import COLOURS, mark
 from asi_arch.cli.output import NONE, Column, count, number, signed, table, with_error
 from asi_arch.cli.parts import print_parts
-from asi_arch.cli.results import COLOURS, marks_line, noise_line
+from asi_arch.cli.results import marks_line, noise_line
 from asi_arch.cli.spark import sparklines
 from asi_arch.records import Experiment, Finding, Run
 

@@ -6,7 +6,7 @@ import typer
 
 from asi_arch.cli.facts import noise_floors, reference_marks
 from asi_arch.cli.opened import opened
-from asi_arch.cli.options import DEFAULT_DB, Db, Debug, ExperimentId, Json
+from asi_arch.cli.options import DEFAULT_DB, SCORED, Db, Debug, ExperimentId, Json
 from asi_arch.cli.output import out, print_json
 from asi_arch.cli.portrait import Portrait, print_portrait
 from asi_arch.errors import UserError
@@ -68,7 +68,7 @@ def portrait(store: "Store", experiment: Experiment) -> Portrait:
     others = {e.id: e for e in store.experiments(campaign.id)}
     from asi_arch.standings import standings
 
-    facts = {stage: standings(store, campaign.id, stage) for stage in ("explore", "confirm")}
+    facts = {stage: standings(store, campaign.id, stage) for stage in SCORED}
     references = {fact.reference_id for fact in facts.values() if fact.reference_id is not None}
     return Portrait(
         experiment=experiment,

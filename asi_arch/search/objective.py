@@ -51,6 +51,13 @@ def _common_seeds(losses: Losses) -> list[int]:
     return sorted(set.intersection(*map(set, losses.values()))) if losses else []
 
 
+def standard_error(windows: Windows) -> float | None:
+    """Return that of a mean loss: over seeds, over windows where there is one seed."""
+    means = [statistics.fmean(losses) for losses in windows.values()]
+    sample = means if len(means) > 1 else next(iter(windows.values()))
+    return statistics.stdev(sample) / math.sqrt(len(sample)) if len(sample) > 1 else None
+
+
 def paired_differences(better: Mapping[int, float], worse: Mapping[int, float]) -> list[float]:
     """Return loss of `worse` minus loss of `better` for each seed both have."""
     return [worse[seed] - better[seed] for seed in sorted(set(better) & set(worse))]

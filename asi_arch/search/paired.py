@@ -88,14 +88,15 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """What the 95 % interval says: better, worse or within noise."""
-        return verdict(self, 1.0 if self.p is None else self.p)
+        half = self.half_width()
+        return verdict(self.difference, half is not None and abs(self.difference) > half)
 
 
-def verdict(found: Comparison, p: float) -> str:
-    """Return what a difference means when its p-value is this one."""
-    if p >= 0.05:
+def verdict(difference: float, significant: bool) -> str:
+    """Return what a difference means."""
+    if not significant:
         return "within noise"
-    return "better" if found.difference > 0 else "worse"
+    return "better" if difference > 0 else "worse"
 
 
 def compare(

@@ -78,7 +78,7 @@ def test_closed_streams(closed: str, populated: Any) -> None:
 
 def test_completion() -> None:
     assert complete_presets("de") == ["demo"]
-    assert complete_stages("") == ["probe", "explore", "confirm"]
+    assert complete_stages("") == ["probe", "explore", "confirm", "final"]
     assert complete_stages("x") == []
 
 
