@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from asi_arch.lab import Lab
 from asi_arch.records import Conclusion, Experiment
 from asi_arch.search.gates import Entrant, Why, entrants, note, noted
-from asi_arch.search.objective import conclude, noise_floor, strongest
+from asi_arch.search.objective import conclude, noise_floor, spread_of, strongest
+from asi_arch.search.paired import Part
 from asi_arch.standings import standings
 from asi_arch.store import Store
 from asi_arch.together import together
@@ -61,8 +62,15 @@ def verdict(store: Store, campaign_id: int) -> Conclusion:
         return Conclusion(sentence=_nothing(store, campaign_id))
     best = strongest(comparable)[0]
     noise = noise_floor({**runs.baselines, best: found[best]})
-    windows = store.heldout(campaign_id, "confirm")
-    return conclude(best, reference, names, windows, noise, compared=len(comparable))
+    windows, count = store.heldout(campaign_id, "confirm"), len(comparable)
+    spread = _spread({**runs.baselines, **comparable}, reference) if count > 1 else None
+    return conclude(best, reference, names, windows, noise, count, spread)
+
+
+def _spread(losses: Mapping[int, Mapping[int, float]], reference: int) -> Part | None:
+    """Return how all that have the seeds of the reference vary between them."""
+    seeds = losses[reference].keys()
+    return spread_of({id: own for id, own in losses.items() if own.keys() == seeds})
 
 
 def _nothing(store: Store, campaign_id: int) -> str:

@@ -74,6 +74,8 @@ def name_finalists(
 def add_baselines(store: Store, campaign: Campaign, names: Sequence[str]) -> Campaign:
     """Let the campaign run baselines that it does not have yet.
 
+    Where all of its baselines came to `confirm`, the new ones do too.
+
     Raises:
         UserError: the campaign still explores, or a baseline is unknown.
     """
@@ -81,8 +83,11 @@ def add_baselines(store: Store, campaign: Campaign, names: Sequence[str]) -> Cam
     require_explored(store, campaign, config)
     for name in names:
         baseline_program(name)
-    new = [name for name in names if name not in config.baselines]
-    values = config.model_dump(mode="json") | {"baselines": [*config.baselines, *new]}
+    all_came = config.confirm.baselines >= len(config.baselines)
+    named = list(dict.fromkeys((*config.baselines, *names)))
+    values = config.model_dump(mode="json") | {"baselines": named}
+    if all_came:
+        values["confirm"]["baselines"] = max(len(named), config.confirm.baselines)
     return _save(store, campaign, parse_config(values))
 
 

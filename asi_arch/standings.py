@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from asi_arch.records import Mark, MetricPoint, Pace
 from asi_arch.search.objective import (
     noise_floor,
-    noise_freedom,
     paired_differences,
+    spread_of,
     strongest,
 )
 from asi_arch.search.paired import Comparison, Part, compare
@@ -32,11 +32,10 @@ class Standings:
         """Noise of a paired difference; None until two baselines have two seeds in common."""
         return noise_floor(self.baselines)
 
-    @property
-    def spread(self) -> Part | None:
-        """How a paired difference varies between seeds, as far as the baselines tell."""
-        noise = self.noise
-        return None if noise is None else Part(noise**2, noise_freedom(self.baselines))
+    def spread(self, one: int, other: int) -> Part | None:
+        """Return how paired differences of baselines vary between seeds, for a pair with one."""
+        common = self.losses[one].keys() & self.losses[other].keys()
+        return spread_of(self.baselines) if len(common) == 1 else None
 
     def gain(self, experiment_id: int) -> float | None:
         """Return the mean paired gain over the strongest baseline, nats per token."""
@@ -63,7 +62,10 @@ def comparisons(store: Store, campaign_id: int, stage: str) -> dict[int, Compari
     if known.reference_id is None:
         return {}
     reference = windows.pop(known.reference_id)
-    found = {id: compare(own, reference, spread=known.spread) for id, own in windows.items()}
+    found = {
+        id: compare(own, reference, spread=known.spread(id, known.reference_id))
+        for id, own in windows.items()
+    }
     return {id: one for id, one in found.items() if one is not None}
 
 

@@ -84,7 +84,7 @@ def versus(
     Raises:
         UserError: one has no run at the stage, or two have no seed in common.
     """
-    windows = store.heldout(campaign_id, stage)
+    windows, known = store.heldout(campaign_id, stage), standings(store, campaign_id, stage)
     missing = [one for one in (*found, *references) if one.id not in windows]
     if missing:
         raise UserError(
@@ -92,15 +92,18 @@ def versus(
             "trained, and asi-arch promote and asi-arch final train further"
         )
     pairs = [(one, other) for one in found for other in references if one.id != other.id]
-    compared = [compare(windows[one.id], windows[other.id]) for one, other in pairs]
-    known = [one for one in compared if one is not None]
-    if len(known) < len(pairs):
-        one, other = pairs[compared.index(None)]
-        raise UserError(f"{_ids([one, other])} have no seed in common at {stage}")
-    corrected = iter(holm([one.p for one in known if one.p is not None]))
+    compared = [
+        compare(windows[a.id], windows[b.id], spread=known.spread(a.id, b.id)) for a, b in pairs
+    ]
+    tested = [comparison for comparison in compared if comparison is not None]
+    if len(tested) < len(pairs):
+        raise UserError(
+            f"{_ids(pairs[compared.index(None)])} have no seed in common at {stage}; name others"
+        )
+    corrected = iter(holm([one.p for one in tested if one.p is not None]))
     return [
         Versus(*pair, comparison, None if comparison.p is None else next(corrected))
-        for pair, comparison in zip(pairs, known, strict=True)
+        for pair, comparison in zip(pairs, tested, strict=True)
     ]
 
 

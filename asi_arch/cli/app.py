@@ -13,7 +13,8 @@ from typer.core import TyperGroup
 from asi_arch.cli.agreement import agreement
 from asi_arch.cli.audit import audit
 from asi_arch.cli.backends import backends
-from asi_arch.cli.baselines_run import baselines
+from asi_arch.cli.baselines import baselines
+from asi_arch.cli.baselines_run import run_baselines
 from asi_arch.cli.calls import calls
 from asi_arch.cli.compare import compare
 from asi_arch.cli.db import db
@@ -96,6 +97,7 @@ _TEAM = (calls, agreement, lessons)
 _TOOLS = (verify, train, audit, presets, doctor)
 for _command in (*_CAMPAIGNS, *_QUERIES, *_TEAM, *_TOOLS):
     app.command()(_command)
+baselines.command("run")(run_baselines)
 app.add_typer(baselines, name="baselines")
 app.add_typer(db, name="db")
 app.add_typer(knowledge, name="knowledge")

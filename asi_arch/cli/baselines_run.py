@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asi_arch.cli.baselines import baselines, print_baselines
+from asi_arch.baselines import baseline_program
+from asi_arch.cli.baselines import print_baselines
 from asi_arch.cli.opened import files_beside, opened
 from asi_arch.cli.options import (
     DEFAULT_DB,
@@ -21,7 +22,7 @@ from asi_arch.cli.options import (
 from asi_arch.cli.output import err
 from asi_arch.cli.sitting import sit
 from asi_arch.config import Config
-from asi_arch.configure import load_config
+from asi_arch.configure import load_config, parse_config
 from asi_arch.errors import UserError
 from asi_arch.records import Campaign
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 _STAGES = ("explore", "explore,confirm")
 
 
-@baselines.command("run")
 def run_baselines(
     names: Annotated[
         str,
@@ -71,11 +71,11 @@ def run_baselines(
 
 def _only_baselines(config: Config, names: list[str], stage: str) -> Config:
     """Return a configuration that tries no candidate and confirms all baselines or none."""
-    from asi_arch.configure import parse_config
-
     if stage not in _STAGES:
-        raise UserError(f"--stage {stage} is not known; choose one of: {' or '.join(_STAGES)}")
+        raise UserError(f"--stage {stage} is not known; choose {' or '.join(_STAGES)}")
     chosen = names or list(config.baselines)
+    for name in chosen:
+        baseline_program(name)
     values = config.model_dump(mode="json")
     values |= {"baselines": chosen, "name": "baselines"}
     values["search"] |= {"roots": chosen}

@@ -9,8 +9,8 @@ from rich.text import Text
 from asi_arch.cli.facts import COLOURS
 from asi_arch.cli.opened import opened
 from asi_arch.cli.options import DEFAULT_DB, CampaignId, Db, Debug, Json, ScoredStage
-from asi_arch.cli.output import NONE, Column, out, print_json, signed, table
-from asi_arch.cli.stage_table import comparison_document, interval
+from asi_arch.cli.output import NONE, Column, out, print_json, table
+from asi_arch.cli.stage_table import comparison_document, difference
 from asi_arch.errors import UserError
 from asi_arch.search.paired import SMALLEST_P
 
@@ -84,8 +84,7 @@ def _print(stage: str, pairs: "list[Versus]", console: Console) -> None:
         Column["Versus"]("id", lambda pair: str(pair.experiment.id)),
         Column["Versus"]("name", lambda pair: pair.experiment.name, left=True),
         Column["Versus"]("with", lambda pair: pair.reference.name, left=True),
-        Column["Versus"]("difference", lambda pair: signed(pair.comparison.difference)),
-        Column["Versus"]("95 % interval", lambda pair: interval(pair.comparison), 1),
+        Column["Versus"]("difference ± 95 %", lambda pair: difference(pair.comparison)),
         Column["Versus"]("p", lambda pair: chance(pair.comparison.p), 4),
         Column["Versus"]("p (Holm)", lambda pair: chance(pair.corrected), 3),
         Column["Versus"]("verdict", _verdict, 0, left=True),

@@ -39,11 +39,6 @@ class StagePlace:
         return statistics.fmean(statistics.fmean(one) for one in self.windows.values())
 
     @property
-    def gain(self) -> float | None:
-        """Loss of the strongest baseline minus its own, paired."""
-        return None if self.comparison is None else self.comparison.difference
-
-    @property
     def mark(self) -> str:
         """What the interval says; baselines are the measure, not the measured."""
         if self.comparison is None or self.experiment.kind == "baseline":
@@ -88,8 +83,7 @@ def stage_table(found: list[StagePlace], stage: str, width: int) -> Padding:
         Column[StagePlace]("name", _name, left=True),
         Column[StagePlace]("loss", _loss),
         Column[StagePlace]("seeds", lambda p: str(len(p.windows)), 3),
-        Column[StagePlace]("gain", lambda p: signed(p.gain)),
-        Column[StagePlace]("95 % interval", lambda p: interval(p.comparison), 2),
+        Column[StagePlace]("gain ± 95 %", _gain),
         Column[StagePlace]("mark", lambda p: Text(p.mark, COLOURS[p.mark]), 1, left=True),
     ]
     return table(columns, found, width, title=_TITLES[stage])
@@ -104,11 +98,15 @@ def _loss(place: StagePlace) -> str:
     return with_error(place.loss, standard_error(place.windows), 3, "±")
 
 
-def interval(found: Comparison | None) -> str:
-    """Return the ends of the interval of a difference."""
-    if found is None or found.low is None or found.high is None:
-        return NONE
-    return f"{number(found.low, sign=True)} to {number(found.high, sign=True)}"
+def _gain(place: StagePlace) -> Text:
+    return Text(NONE) if place.comparison is None else difference(place.comparison)
+
+
+def difference(found: Comparison) -> Text:
+    """Return a difference with half its 95 % interval."""
+    half = found.half_width()
+    text = signed(found.difference)
+    return text if half is None else text.append(f"±{number(half)}")
 
 
 def later_stages(store: "Store", campaign_id: int) -> dict[str, list[StagePlace]]:

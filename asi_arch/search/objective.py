@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping
 
 from asi_arch.records import Conclusion
-from asi_arch.search.paired import Windows, compare
+from asi_arch.search.paired import Part, Windows, compare
 
 WITHIN = 3.0
 """A fitness of less than this many noise units, either way, proves nothing.
@@ -47,6 +47,12 @@ def noise_freedom(losses: Losses) -> int:
     return max(0, len(losses) - 1) * max(0, len(_common_seeds(losses)) - 1)
 
 
+def spread_of(losses: Losses) -> Part | None:
+    """Return how a paired difference of two of these varies between seeds, None if unknown."""
+    noise = noise_floor(losses)
+    return None if noise is None else Part(noise**2, noise_freedom(losses))
+
+
 def _common_seeds(losses: Losses) -> list[int]:
     return sorted(set.intersection(*map(set, losses.values()))) if losses else []
 
@@ -70,17 +76,19 @@ def conclude(
     windows: Mapping[int, Windows],
     noise: float | None,
     compared: int = 1,
+    spread: Part | None = None,
 ) -> Conclusion:
     """Say in one sentence whether the best of so many beats the baseline beyond the noise.
 
     The interval is that of `asi_arch.search.paired`, over seeds that played no part in what came
     here. Where the best was chosen among several by these same seeds, it allows for that choice:
-    its confidence is one minus 0.05 shared among them (Bonferroni).
+    its confidence is one minus 0.05 shared among them (Bonferroni), and `spread` is how they vary
+    between seeds, all together, for the few seeds of one say little at such a confidence.
 
     Raises:
         ValueError: the two have no seed in common.
     """
-    found = compare(windows[best_id], windows[baseline_id])
+    found = compare(windows[best_id], windows[baseline_id], spread=spread)
     if found is None:
         raise ValueError(f"experiments {best_id} and {baseline_id} have no seed in common")
     half = found.half_width(1 - 0.05 / compared) if found.seeds > 1 else None

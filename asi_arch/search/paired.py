@@ -107,8 +107,8 @@ def compare(
 ) -> Comparison | None:
     """Compare the runs of a program with those of a reference; None without a common seed.
 
-    `documents` says of each window which document it is of. `spread` stands in for the seeds where
-    there is one only: the variance of a paired difference between seeds as others have it.
+    `documents` says of each window which document it is of. `spread` is how a paired difference
+    varies between the seeds of others; where it is given it stands in for the own seeds.
     """
     seeds = sorted(set(own) & set(reference))
     if not seeds:
@@ -117,18 +117,18 @@ def compare(
     by_seed = [_mean(row) for row in table]
     by_window = [_mean(column) for column in zip(*table, strict=True)]
     parts, words = [], []
-    if len(seeds) > 1:
+    if spread is not None:
+        parts.append(Part(spread.variance / len(seeds), spread.freedom))
+        words.append("seeds (as far as those of others differ)")
+    elif len(seeds) > 1:
         parts.append(Part(_variance(by_seed) / len(seeds), len(seeds) - 1))
         words.append("seeds")
-    elif spread is not None:
-        parts.append(spread)
-        words.append("seeds as those of the baselines differ")
     if len(by_window) > 1:
         groups = documents if documents is not None else range(len(by_window))
         parts.append(_window_part(by_window, groups))
         words.append("windows" if documents is None else "documents")
     sampled = " and ".join(words) or "nothing"
-    if len(seeds) == 1:
+    if len(seeds) == 1 and spread is None:
         sampled += "; seeds were not sampled"
     return Comparison(_mean(by_seed), len(seeds), len(by_window), sampled, tuple(parts))
 

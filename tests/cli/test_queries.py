@@ -27,7 +27,7 @@ def test_leaderboard_ranks_and_concludes(ask: Ask) -> None:
     assert CONCLUSION in text
     assert "5 Mixer2 – rejected" in text
     confirm = text[text.index("Confirm: larger size, fresh seeds") :]
-    line = r"4 Mixer1 [\d.]+±[\d.]+ 3 \+0\.2000 \+0\.2000 to \+0\.2000 better 2 deltanet"
+    line = r"4 Mixer1 [\d.]+±[\d.]+ 3 \+0\.2000±0\.0000 better 2 deltanet"
     assert re.search(line, confirm)
 
 
