@@ -151,7 +151,7 @@ def list_efforts(session: Session, campaign_id: int) -> list[EffortRow]:
     names = EffortRow.model_fields
     return [
         EffortRow.model_validate(dict(zip(names, row, strict=True)))
-        for row in session.execute(sums).tuples()
+        for row in session.execute(sums)
     ]
 
 

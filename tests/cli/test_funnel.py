@@ -49,7 +49,7 @@ def sat(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
 def test_compare_with_baselines(ask: Ask, ask_json: AskJson) -> None:
     text = squeezed(ask("compare", 4, "--with", "gated_deltanet,2"))
     assert "At confirm: how much lower the held-out loss is" in text
-    assert "4 Mixer1 gated_deltanet +0.2000±0.0000 better 3 <1e-06" in text
+    assert "4 Mixer1 gated_deltanet +0.2000±0.0000 <1e-06 2e-06 better" in text
     assert "2 comparisons were made" in text and "Sampled: seeds and windows." in text
     found = ask_json("compare", 4, "--with", "gated_deltanet,2")
     assert (found["stage"], found["count"]) == ("confirm", 2)
