@@ -118,6 +118,10 @@ class Lab:
                 measured = await examiner.measure(job, source, name, seed, progress, pace)
             except JobFailed as failure:
                 return self.store.save_failed_run(experiment.id, name, seed, failure.error)
+        if measured.compiled.startswith("failed"):
+            self.watcher.on_message(
+                f"{experiment.name} is trained without torch.compile: {measured.compiled}"
+            )
         return self.store.save_run(experiment.id, measured)
 
     async def _pace(self, experiment: Experiment, name: str) -> Pace | None:

@@ -86,7 +86,7 @@ def run(
         "budget.money": money,
         "jobs.llm": llm_jobs,
         "jobs.verify": verify_jobs,
-        "jobs.train": train_jobs or gpus or None,
+        "jobs.train": (gpus or None) if train_jobs is None else train_jobs,
         "jobs.gpus": gpus,
         "agents": agents or None,
         "sandbox": sandbox,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from asi_arch.config import Config
 from asi_arch.records import Job, Pace
-from asi_arch.train.data import part
+from asi_arch.train.data import VOCAB_SIZE, part
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ def verify_job(
         "stage_hidden_size": stage.hidden_size,
         "stage_num_heads": stage.num_heads,
         "num_layers": stage.num_layers,
+        "vocab_size": stage.vocab_size or VOCAB_SIZE,
+        "tied": stage.tied,
         "parameters": stage.parameters,
         **config.verify.model_dump(mode="json"),
     }

@@ -1,0 +1,1 @@
+"""Text as tokens: where it comes from, how it is split and stored, how training reads it."""
