@@ -78,18 +78,23 @@ class Comparison:
         """Two-sided p-value, what the widest interval without zero leaves out; at least 1e-6."""
         if not self.parts:
             return None
+        if self._excludes_zero(SMALLEST_P):
+            return SMALLEST_P
         low, high = math.log(SMALLEST_P), 0.0
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            half = self.half_width(1 - math.exp(middle)) or 0.0
-            low, high = (low, middle) if half < abs(self.difference) else (middle, high)
+            beyond = self._excludes_zero(math.exp(middle))
+            low, high = (low, middle) if beyond else (middle, high)
         return math.exp(high)
+
+    def _excludes_zero(self, p: float) -> bool:
+        half = self.half_width(1 - p)
+        return half is not None and abs(self.difference) > half
 
     @property
     def verdict(self) -> str:
         """What the 95 % interval says: better, worse or within noise."""
-        half = self.half_width()
-        return verdict(self.difference, half is not None and abs(self.difference) > half)
+        return verdict(self.difference, self._excludes_zero(0.05))
 
 
 def verdict(difference: float, significant: bool) -> str:
