@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from asi_arch.entrances import notes, write_notes
 from asi_arch.lab import Lab
 from asi_arch.records import Conclusion, Experiment
-from asi_arch.search.gates import Entrant, Why, entrants, note, noted
+from asi_arch.search.gates import entrants
 from asi_arch.search.objective import conclude, noise_floor, spread_of, strongest
 from asi_arch.search.paired import Part
 from asi_arch.standings import standings
@@ -82,16 +83,3 @@ def _nothing(store: Store, campaign_id: int) -> str:
 
 def _names(store: Store, campaign_id: int) -> dict[int, str]:
     return {e.id: e.name for e in store.experiments(campaign_id)}
-
-
-def notes(store: Store, campaign_id: int) -> Mapping[str, Mapping[int, Why]]:
-    """Return {stage: {experiment id: why it came there}}."""
-    return noted((e.experiment_id, e.kind, e.message) for e in store.events(campaign_id))
-
-
-def write_notes(store: Store, campaign_id: int, stage: str, promoted: Sequence[Entrant]) -> None:
-    """Write down why experiments came to a stage; what is written stays."""
-    known = notes(store, campaign_id).get(stage, {})
-    for entrant in promoted:
-        if entrant.experiment.id not in known:
-            store.log_event(campaign_id, entrant.experiment.id, *note(entrant.why, stage))

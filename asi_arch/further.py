@@ -10,7 +10,7 @@ from typing import Any
 from asi_arch.baselines import baseline_program
 from asi_arch.config import Config, Stage
 from asi_arch.configure import parse_config, stored_config
-from asi_arch.confirmation import notes, write_notes
+from asi_arch.entrances import notes, write_notes
 from asi_arch.errors import UserError
 from asi_arch.records import Campaign, Experiment, Status
 from asi_arch.search.gates import Entrant, entrants

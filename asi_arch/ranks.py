@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from asi_arch.agreement import Estimate, estimate, spearman
-from asi_arch.confirmation import notes
+from asi_arch.entrances import notes
 from asi_arch.proportions import Share
 from asi_arch.records import Run
 from asi_arch.search.gates import Why

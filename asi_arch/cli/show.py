@@ -66,8 +66,10 @@ def portrait(store: "Store", experiment: Experiment) -> Portrait:
     """Collect all that is known of an experiment."""
     campaign = store.campaign(experiment.campaign_id)
     others = {e.id: e for e in store.experiments(campaign.id)}
+    from asi_arch.entrances import notes
     from asi_arch.standings import standings
 
+    came = notes(store, campaign.id)
     facts = {stage: standings(store, campaign.id, stage) for stage in SCORED}
     references = {fact.reference_id for fact in facts.values() if fact.reference_id is not None}
     return Portrait(
@@ -82,6 +84,7 @@ def portrait(store: "Store", experiment: Experiment) -> Portrait:
         facts=facts,
         marks=reference_marks(store, campaign.id),
         noise=noise_floors(store, campaign),
+        gates={stage: why[experiment.id] for stage, why in came.items() if experiment.id in why},
     )
 
 
@@ -98,4 +101,5 @@ def _document(found: Portrait) -> dict[str, Any]:
         "reference": {stage: found.name_of(facts.reference_id) for stage, facts in stages},
         "references": found.marks,
         "noise": found.noise,
+        "gates": found.gates,
     }

@@ -131,11 +131,10 @@ def list_heldout(
 def list_efforts(session: Session, campaign_id: int) -> list[EffortRow]:
     """Return what the runs of each stage took, by device."""
     find_campaign(session, campaign_id)
-    device = func.coalesce(RunRow.device, "")
     sums = (
         select(
             RunRow.stage,
-            device,
+            RunRow.device,
             func.count(),
             func.sum(case((RunRow.status == "complete", 0), else_=1)),
             func.coalesce(func.sum(RunRow.tokens), 0),
@@ -145,8 +144,8 @@ def list_efforts(session: Session, campaign_id: int) -> list[EffortRow]:
         )
         .join(ExperimentRow)
         .where(ExperimentRow.campaign_id == campaign_id)
-        .group_by(RunRow.stage, device)
-        .order_by(RunRow.stage, device)
+        .group_by(RunRow.stage, RunRow.device)
+        .order_by(RunRow.stage, RunRow.device)
     )
     names = EffortRow.model_fields
     return [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asi_arch.confirmation import notes
+from asi_arch.entrances import notes
 from asi_arch.errors import UserError
 from asi_arch.further import (
     add_baselines,

@@ -135,6 +135,14 @@ def test_final_names_experiments_and_tokens(call: Call, copied: str, sat: list[C
     assert len(sat) == 1
 
 
+def test_show_says_why_an_experiment_came_to_a_stage(call: Call, copied: str) -> None:
+    with Store.open(copied) as store:
+        store.log_event(1, 4, "gate", "confirm: loser")
+    assert "came to confirm: did not pass the gate" in call("show", 4, "--db", copied).stdout
+    shown = json.loads(call("show", 4, "--json", "--db", copied).stdout)
+    assert shown["gates"] == {"confirm": "loser"}
+
+
 NAMES = ("--names", "deltanet,transformer")
 
 
