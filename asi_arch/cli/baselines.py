@@ -30,9 +30,7 @@ class _Line(NamedTuple):
     parameters: int | None
 
 
-baselines = typer.Typer(
-    help="Show what the baselines reached, or run some.", invoke_without_command=True
-)
+baselines = typer.Typer(invoke_without_command=True)
 
 
 @baselines.callback()
@@ -43,7 +41,7 @@ def show(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what the baselines reached with each seed.
+    """Show what the baselines reached with each seed, or run some.
 
     And the noise floor that follows from them.
 
