@@ -20,11 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skipped = {} if config.getoption("--slow") else {"slow": "takes minutes; run with --slow"}
-    if any("gpu" in item.keywords for item in items) and not machine_gpus():
+    if not machine_gpus():
         skipped["gpu"] = "this machine has no GPU"
     for item in items:
-        for name in skipped.keys() & item.keywords.keys():
-            item.add_marker(pytest.mark.skip(reason=skipped[name]))
+        for name in skipped:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=skipped[name]))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -13,13 +13,13 @@ from asi_arch.cli.options import DEFAULT_DB, SCORED, Db, Debug, ExperimentId, Js
 from asi_arch.cli.output import Column, number, out, print_json, table
 from asi_arch.cli.show import program_of
 from asi_arch.cli.signals import run_until_signal
+from asi_arch.cli.trained import trained_runs, weights_of
 from asi_arch.config import Config
 from asi_arch.configure import stored_config
-from asi_arch.errors import UserError
-from asi_arch.records import Audit, Campaign, Experiment, Run
+from asi_arch.records import Audit, Campaign, Run
 
 if TYPE_CHECKING:
-    from asi_arch.store import Store
+    pass
 
 
 class Audited(NamedTuple):
@@ -52,7 +52,7 @@ def audit(
     with opened(db) as (store, _):
         experiment = store.experiment(id)
         campaign = store.campaign(experiment.campaign_id)
-        runs = _runs(store, experiment)
+        runs = trained_runs(store, experiment)
         config = _with_positions(stored_config(campaign), positions)
     found = run_until_signal(_audit(campaign, config, program_of(experiment).source, runs))
     honest = not any(item.audit.flaw for item in found)
@@ -62,17 +62,6 @@ def audit(
         _print(found, out())
     if not honest:
         raise typer.Exit(1)
-
-
-def _runs(store: "Store", experiment: Experiment) -> list[Run]:
-    runs = store.runs(experiment.campaign_id, experiment_id=experiment.id)
-    audited = [run for run in runs if run.measurement and run.measurement.audit]
-    if not audited:
-        raise UserError(
-            f"experiment {experiment.id} is {experiment.status.value} and has no trained weights "
-            "to audit; asi-arch leaderboard lists those that have"
-        )
-    return audited
 
 
 def _with_positions(config: Config, positions: int | None) -> Config:
@@ -94,15 +83,12 @@ async def _audit(
 
 
 async def _examine(examiner: Any, campaign: Campaign, program: str, run: Run) -> Audit:
-    from asi_arch.jobs.paths import JobPaths
     from asi_arch.jobs.spec import Trained, training_name
     from asi_arch.measure import JobFailed
 
     assert run.measurement is not None and run.measurement.audit is not None
     name = training_name(run.experiment_id, run.stage, run.seed)
-    weights = JobPaths(Path(campaign.folder) / "jobs" / name).weights
-    if not weights.is_file():
-        raise UserError(f"the weights of {run.stage} seed {run.seed} are gone: no {weights}")
+    weights = weights_of(campaign, run)
     reported = run.measurement.audit.reported
     try:
         scored = await examiner.examine(

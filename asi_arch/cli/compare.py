@@ -8,7 +8,7 @@ from rich.text import Text
 
 from asi_arch.cli.facts import COLOURS
 from asi_arch.cli.opened import opened
-from asi_arch.cli.options import DEFAULT_DB, CampaignId, Db, Debug, Json, ScoredStage
+from asi_arch.cli.options import DEFAULT_DB, LARGEST_ID, CampaignId, Db, Debug, Json, ScoredStage
 from asi_arch.cli.output import NONE, Column, out, print_json, table
 from asi_arch.cli.stage_table import comparison_document, difference
 from asi_arch.errors import UserError
@@ -17,8 +17,6 @@ from asi_arch.search.paired import SMALLEST_P
 if TYPE_CHECKING:
     from asi_arch.store import Store
     from asi_arch.versus import Versus
-
-_LARGEST = 2**31 - 1
 
 
 def compare(
@@ -73,7 +71,7 @@ def _words(text: str) -> list[str]:
 
 def _campaign(store: "Store", campaign: int | None, words: list[str]) -> int:
     """Return the campaign asked for, else that of the first id, else the latest."""
-    ids = [int(word) for word in words if word.isdecimal() and int(word) <= _LARGEST]
+    ids = [int(word) for word in words if word.isdecimal() and int(word) <= LARGEST_ID]
     if campaign is None and ids:
         return store.experiment(ids[0]).campaign_id
     return store.campaign(campaign).id

@@ -121,21 +121,12 @@ def compare(
     table = _differences([(own[seed], reference[seed]) for seed in seeds])
     by_seed = [_mean(row) for row in table]
     by_window = [_mean(column) for column in zip(*table, strict=True)]
-    parts, words = [], []
-    if spread is not None:
-        parts.append(Part(spread.variance / len(seeds), spread.freedom))
-        words.append("seeds (as far as those of others differ)")
-    elif len(seeds) > 1:
-        parts.append(Part(_variance(by_seed) / len(seeds), len(seeds) - 1))
-        words.append("seeds")
-    if len(by_window) > 1:
-        groups = documents if documents is not None else range(len(by_window))
-        parts.append(_window_part(by_window, groups))
-        words.append("windows" if documents is None else "documents")
-    sampled = " and ".join(words) or "nothing"
+    known = _seed_part(by_seed, spread) | _window_part(by_window, documents)
+    sampled = " and ".join(known) or "nothing"
     if len(seeds) == 1 and spread is None:
         sampled += "; seeds were not sampled"
-    return Comparison(_mean(by_seed), len(seeds), len(by_window), sampled, tuple(parts))
+    parts = tuple(known.values())
+    return Comparison(_mean(by_seed), len(seeds), len(by_window), sampled, parts)
 
 
 def _differences(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[list[float]]:
@@ -146,18 +137,31 @@ def _differences(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> li
     return [[b - a for a, b in zip(own, reference, strict=True)] for own, reference in pairs]
 
 
-def _window_part(means: Sequence[float], groups: Sequence[int]) -> Part:
-    """Return what the choice of texts adds to the variance of the mean of windows."""
-    if len(groups) != len(means):
-        raise ValueError(f"{len(groups)} document numbers for {len(means)} windows")
+def _seed_part(means: Sequence[float], spread: Part | None) -> dict[str, Part]:
+    """Return what the choice of seeds adds to the variance of their mean, under its name."""
+    count = len(means)
+    if spread is not None:
+        part = Part(spread.variance / count, spread.freedom)
+        return {"seeds (as far as those of others differ)": part}
+    return {"seeds": Part(_variance(means) / count, count - 1)} if count > 1 else {}
+
+
+def _window_part(means: Sequence[float], documents: Sequence[int] | None) -> dict[str, Part]:
+    """Return what the choice of texts adds to the variance of their mean, under its name."""
+    if len(means) < 2:
+        return {}
+    if documents is None:
+        return {"windows": Part(_variance(means) / len(means), len(means) - 1)}
+    if len(documents) != len(means):
+        raise ValueError(f"{len(documents)} document numbers for {len(means)} windows")
     middle, sums = _mean(means), dict[int, float]()
-    for group, mean in zip(groups, means, strict=True):
-        sums[group] = sums.get(group, 0.0) + mean - middle
+    for document, mean in zip(documents, means, strict=True):
+        sums[document] = sums.get(document, 0.0) + mean - middle
     count = len(sums)
     if count < 2:
         raise ValueError("all held-out windows are of one document; hold out more documents")
     squares = math.fsum(value * value for value in sums.values())
-    return Part(squares * count / (count - 1) / len(means) ** 2, count - 1)
+    return {"documents": Part(squares * count / (count - 1) / len(means) ** 2, count - 1)}
 
 
 def _mean(values: Sequence[float]) -> float:
