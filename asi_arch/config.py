@@ -16,6 +16,8 @@ from asi_arch.backends.prices import Price, find_price, load_prices
 from asi_arch.records import Limits, RoleSettings, SandboxMode
 
 _REPLY = RoleSettings().max_tokens
+_FRESH = 1000
+"""What the seeds of `final` are above those of `confirm` where none are given."""
 
 
 def _no_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -40,7 +42,9 @@ class _Section(BaseModel):
 class Budget(_Section):
     """When a campaign stops; None means no limit."""
 
-    experiments: int = Field(10, ge=1, description="candidates, also rejected and failed ones")
+    experiments: int = Field(
+        10, ge=0, description="candidates, also rejected and failed ones; 0: only baselines"
+    )
     minutes: float | None = Field(None, gt=0, description="wall time over all sittings")
     tokens: int | None = Field(None, ge=1, description="language model tokens")
     money: float | None = Field(None, gt=0, description="US dollars for language models")
@@ -167,7 +171,13 @@ class Stage(_Section):
     )
     top: int = Field(1, ge=0, description="gate: so many best candidates come here")
     min_fitness: float | None = Field(None, description="gate: and only from this fitness on")
-    baselines: int = Field(2, ge=1, description="so many strongest baselines come here")
+    losers: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="gate: and so many more, a share of top, drawn from those that did not pass",
+    )
+    baselines: int = Field(2, ge=0, description="so many strongest baselines come here")
 
     @model_validator(mode="after")
     def _at_least_one_step(self) -> Self:
@@ -310,6 +320,9 @@ class Config(_Section):
     probe: Probe = Probe()
     explore: Stage = Stage()
     confirm: Stage = Stage()
+    final: Stage = Field(
+        Stage(), description="for those that are named; what is not given is as at confirm"
+    )
     verify_limits: Limits = Limits(seconds=120)
     train_limits: Limits = Limits(seconds=3600)
     roles: dict[Literal["researcher", "engineer", "analyst"], RoleSettings] = {}
@@ -326,6 +339,28 @@ class Config(_Section):
         data = self.data.model_copy(update={"files": files})
         paths = {key: _absolute(getattr(self, key)) for key in ("agents", "prices")}
         return self.model_copy(update={"search": search, "data": data, **paths})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _final_follows_confirm(cls, values: Any) -> Any:
+        """Give `final` what `confirm` has where nothing else is said, but seeds of its own."""
+        confirm, final = (_given(values, name) for name in ("confirm", "final"))
+        if confirm is None or final is None:
+            return values
+        seeds = confirm.get("seeds", (0,))
+        if isinstance(seeds, list | tuple) and all(isinstance(seed, int) for seed in seeds):
+            confirm = confirm | {"seeds": [(seed + _FRESH) % 2**31 for seed in seeds]}
+        return {**values, "final": confirm | final}
+
+    @model_validator(mode="after")
+    def _final_seeds_are_fresh(self) -> Self:
+        used = set(self.final.seeds) & {*self.confirm.seeds, *self.explore.baseline_seeds}
+        if used:
+            raise ValueError(
+                f"final.seeds = {list(self.final.seeds)} must be fresh, but explore or confirm "
+                f"use {sorted(used)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _limits_allow_something(self) -> Self:
@@ -397,6 +432,14 @@ class Config(_Section):
                 f"{', '.join(self.baselines)}"
             )
         return self
+
+
+def _given(values: Any, name: str) -> dict[str, Any] | None:
+    """Return the values of a section that has not been read yet, None if it is something else."""
+    section = values.get(name, {}) if isinstance(values, dict) else None
+    if isinstance(section, Stage):
+        return section.model_dump(exclude_unset=True)
+    return dict(section) if isinstance(section, dict) else None
 
 
 def _has_price(role: RoleSettings, prices: Mapping[str, Price]) -> bool:

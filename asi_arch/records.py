@@ -347,8 +347,9 @@ class Context(Record):
 class Conclusion(Record):
     """Whether the best found beats the best baseline, and by how much.
 
-    `difference` is the baseline's held-out loss minus that of the best found, paired by seed, in
-    nats per token (positive: the best found is better); `low` and `high` are its 95 % interval;
+    `difference` is the baseline's held-out loss minus that of the best found, paired by seed and
+    held-out window, in nats per token (positive: the best found is better); `low` and `high` are
+    its 95 % interval, which allows for the choice among the `compared` that were confirmed;
     `noise` is the standard deviation of such a difference between two runs.
     """
 
@@ -358,6 +359,8 @@ class Conclusion(Record):
     low: float | None = None
     high: float | None = None
     seeds: int = 0
+    windows: int = 0
+    compared: int = 1
     noise: float | None = None
     beyond_noise: bool = False
     sentence: str

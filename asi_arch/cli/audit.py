@@ -9,7 +9,7 @@ from rich.text import Text
 
 from asi_arch.cli.alone import broken_off, temporary_runner
 from asi_arch.cli.opened import opened
-from asi_arch.cli.options import DEFAULT_DB, Db, Debug, ExperimentId, Json
+from asi_arch.cli.options import DEFAULT_DB, SCORED, Db, Debug, ExperimentId, Json
 from asi_arch.cli.output import Column, number, out, print_json, table
 from asi_arch.cli.show import program_of
 from asi_arch.cli.signals import run_until_signal
@@ -68,10 +68,7 @@ def _with_positions(config: Config, positions: int | None) -> Config:
     if positions is None:
         return config
     changed = {"audit_positions": positions, "heldout_windows": positions}
-    stages = {
-        name: stage.model_copy(update=changed)
-        for name, stage in (("explore", config.explore), ("confirm", config.confirm))
-    }
+    stages = {name: getattr(config, name).model_copy(update=changed) for name in SCORED}
     return config.model_copy(update=stages)
 
 

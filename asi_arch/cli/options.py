@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,7 +9,10 @@ from asi_arch.configure import preset_names
 from asi_arch.records import SandboxMode
 
 DEFAULT_DB = "asi-arch.db"
-STAGES = ("probe", "explore", "confirm")
+STAGES = ("probe", "explore", "confirm", "final")
+SCORED = STAGES[1:]
+"""The stages that are scored by held-out loss; `probe` is a gate."""
+ScoredStage = Literal["explore", "confirm", "final"]
 _DEBUG = "asi_arch.debug"
 LARGEST_ID = 2**31 - 1
 

@@ -42,7 +42,7 @@ from asi_arch.config import Config
 from asi_arch.configure import load_config
 from asi_arch.records import Audit, Dataset, Finding, Measurement, MetricPoint
 
-StageName = Literal["probe", "explore", "confirm"]
+StageName = Literal["probe", "explore", "confirm", "final"]
 
 
 class _Work(NamedTuple):

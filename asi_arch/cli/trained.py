@@ -43,7 +43,7 @@ def choose_run(runs: list[Run], stage: str | None, seed: int | None) -> Run:
         there = ", ".join(f"{run.stage} seed {run.seed} ({run.status})" for run in runs)
         asked = f"{stage or 'any stage'} with {'any seed' if seed is None else f'seed {seed}'}"
         raise UserError(f"there is no finished run at {asked}; there are: {there}")
-    return max(wanted, key=lambda run: (_parameters(run), -run.seed))
+    return max(wanted, key=lambda run: (*_size(run), -run.seed))
 
 
 def weights_of(campaign: Campaign, run: Run) -> Path:
@@ -62,5 +62,6 @@ def weights_of(campaign: Campaign, run: Run) -> Path:
     return weights
 
 
-def _parameters(run: Run) -> int:
-    return run.measurement.parameters if run.measurement else 0
+def _size(run: Run) -> tuple[int, int]:
+    """Return parameters and tokens: `final` has as many parameters as `confirm`."""
+    return (run.measurement.parameters, run.measurement.tokens) if run.measurement else (0, 0)

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session, joinedload, subqueryload
 
 from asi_arch.errors import UserError
 from asi_arch.records import Audit, JobError, Measurement, MetricPoint, Run, Score
 from asi_arch.store.campaigns import find_campaign
 from asi_arch.store.experiments import find_experiment
+from asi_arch.store.records import EffortRow
 from asi_arch.store.tables import AuditRow, ExperimentRow, MetricRow, RunRow, ScoreRow
 
 
@@ -133,6 +134,49 @@ def list_losses(session: Session, campaign_id: int, stage: str) -> dict[int, dic
     for experiment_id, seed, loss in session.execute(rows):
         found.setdefault(experiment_id, {})[seed] = _number(loss)
     return found
+
+
+def list_heldout(
+    session: Session, campaign_id: int, stage: str
+) -> dict[int, dict[int, tuple[float, ...]]]:
+    """Return {experiment id: {seed: losses of the held-out windows}}; the mean where only it is."""
+    rows = (
+        select(RunRow.experiment_id, RunRow.seed, RunRow.loss, RunRow.heldout)
+        .join(ExperimentRow)
+        .where(ExperimentRow.campaign_id == campaign_id, RunRow.stage == stage)
+        .where(RunRow.status == "complete", RunRow.loss.is_not(None))
+        .order_by(RunRow.experiment_id, RunRow.seed)
+    )
+    found: dict[int, dict[int, tuple[float, ...]]] = {}
+    for experiment_id, seed, loss, heldout in session.execute(rows):
+        found.setdefault(experiment_id, {})[seed] = tuple(heldout or (loss,))
+    return found
+
+
+def list_efforts(session: Session, campaign_id: int) -> list[EffortRow]:
+    """Return what the runs of each stage took, by device."""
+    find_campaign(session, campaign_id)
+    sums = (
+        select(
+            RunRow.stage,
+            RunRow.device,
+            func.count(),
+            func.sum(case((RunRow.status == "complete", 0), else_=1)),
+            func.coalesce(func.sum(RunRow.tokens), 0),
+            func.coalesce(func.sum(RunRow.seconds), 0.0),
+            func.min(RunRow.parameters),
+            func.max(RunRow.parameters),
+        )
+        .join(ExperimentRow)
+        .where(ExperimentRow.campaign_id == campaign_id)
+        .group_by(RunRow.stage, RunRow.device)
+        .order_by(RunRow.stage, RunRow.device)
+    )
+    names = EffortRow.model_fields
+    return [
+        EffortRow.model_validate(dict(zip(names, row, strict=True)))
+        for row in session.execute(sums)
+    ]
 
 
 def _find(session: Session, experiment_id: int, stage: str, seed: int) -> RunRow | None:

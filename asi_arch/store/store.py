@@ -44,6 +44,7 @@ from asi_arch.store.lessons import lessons_drawn, list_lessons, save_lessons
 from asi_arch.store.records import (
     CallRecord,
     DatabaseInfo,
+    EffortRow,
     EventRecord,
     LeaderboardRow,
     LineageRow,
@@ -256,6 +257,17 @@ class Store:
     def losses(self, campaign_id: int, stage: str) -> dict[int, dict[int, float]]:
         """Return {experiment id: {seed: held-out loss}} at a stage, nats per token."""
         return self._read(runs.list_losses, campaign_id, stage)
+
+    def heldout(self, campaign_id: int, stage: str) -> dict[int, dict[int, tuple[float, ...]]]:
+        """Return {experiment id: {seed: losses of the held-out windows}} at a stage.
+
+        A run that kept none has one for all, its mean.
+        """
+        return self._read(runs.list_heldout, campaign_id, stage)
+
+    def efforts(self, campaign_id: int) -> list[EffortRow]:
+        """Return what the trainings of each stage took, by device."""
+        return self._read(runs.list_efforts, campaign_id)
 
     def set_status(self, experiment_id: int, status: Status) -> Experiment:
         """Record how far an experiment has come."""

@@ -51,7 +51,7 @@ def _train(asked: argparse.Namespace) -> None:
     config = load_config(asked.preset, asked.config, asked.set)
     stage = getattr(config, asked.stage, None)
     if not isinstance(stage, Stage):
-        raise UserError(f"--stage {asked.stage} trains no program; choose explore or confirm")
+        raise UserError(f"--stage {asked.stage} trains no program; choose explore, confirm, final")
     _require_even(stage)
     asked.out.mkdir(parents=True, exist_ok=True)
     seed = stage.seeds[0] if asked.seed is None else asked.seed

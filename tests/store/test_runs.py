@@ -137,3 +137,32 @@ def test_losses_leave_out_what_failed_and_other_stages(
     store.save_run(candidate.id, measure("explore", seed=0, loss=math.nan))
     store.save_failed_run(candidate.id, "explore", 1, TOO_LARGE)
     assert store.losses(campaign.id, "explore") == {baseline.id: {0: 2.0, 1: 2.5}}
+
+
+def test_held_out_windows_by_experiment_and_seed(
+    store: Store, campaign: Campaign, baseline: Experiment, candidate: Experiment, measure: Measure
+) -> None:
+    store.save_run(baseline.id, measure("explore", seed=0, loss=2.0, heldout=(1.5, 2.5)))
+    store.save_run(baseline.id, measure("confirm", seed=0, loss=9.0, heldout=(9.0,)))
+    store.save_run(candidate.id, measure("explore", seed=3, loss=1.25))
+    store.save_run(candidate.id, measure("explore", seed=4, loss=math.nan))
+    assert store.heldout(campaign.id, "explore") == {
+        baseline.id: {0: (1.5, 2.5)},
+        candidate.id: {3: (1.25,)},
+    }
+
+
+def test_what_a_stage_took_by_device(
+    store: Store, campaign: Campaign, baseline: Experiment, candidate: Experiment, measure: Measure
+) -> None:
+    store.save_run(baseline.id, measure("explore", seed=0, device="H200", seconds=2.5))
+    store.save_run(
+        candidate.id, measure("explore", seed=0, device="H200", seconds=1.5, parameters=99_000)
+    )
+    store.save_failed_run(candidate.id, "explore", 1, TOO_LARGE)
+    failed, trained = store.efforts(campaign.id)
+    assert (failed.device, failed.runs, failed.failed, failed.seconds) == ("", 1, 1, 0.0)
+    assert failed.fewest_parameters is None
+    assert (trained.device, trained.runs, trained.failed, trained.seconds) == ("H200", 2, 0, 4.0)
+    assert (trained.fewest_parameters, trained.most_parameters) == (99_000, 100_000)
+    assert trained.tokens == 2_000_000
