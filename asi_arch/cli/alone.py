@@ -89,7 +89,7 @@ async def prepare_alone(runner: "LocalRunner", config: Config) -> Dataset:
     """
     from asi_arch.jobs.spec import prepare_job
 
-    result = await runner.run(prepare_job(config, _data(runner)))
+    result = await runner.run(prepare_job(config, _data(runner, config)))
     if result.error is not None:
         raise UserError(result.error.message)
     return Dataset.model_validate(result.value)
@@ -110,7 +110,7 @@ async def train_alone(
     """
     from asi_arch.measure import Examiner, JobFailed
 
-    examiner = Examiner(runner, config, _data(runner))
+    examiner = Examiner(runner, config, _data(runner, config))
     try:
         found = await examiner.measure(f"{stage}-{seed}", program, stage, seed, on_progress)
     except JobFailed as failure:
@@ -120,8 +120,10 @@ async def train_alone(
     return found
 
 
-def _data(runner: "LocalRunner") -> Path:
-    return runner.root / "data"
+def _data(runner: "LocalRunner", config: Config) -> Path:
+    from asi_arch.jobs.spec import data_folder
+
+    return data_folder(config, runner.root / "data")
 
 
 def broken_off(error: JobError, limits: Limits) -> AsiArchError:

@@ -65,7 +65,7 @@ def _is_full_disk(problem: BaseException) -> bool:
 
 def _prepare(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Data
-    from asi_arch.train.data import prepare
+    from asi_arch.data import prepare
 
     dataset = prepare(Data(**job.spec["data"]), Path(job.spec["folder"]))
     return dataset.model_dump(mode="json")

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asi_arch.config import Stage
+from asi_arch.data import VOCAB_SIZE, Ids, Tokens, batches, closing_windows, load
 from asi_arch.errors import AsiArchError
 from asi_arch.records import MetricPoint, Training
-from asi_arch.train.data import VOCAB_SIZE, Tokens, batches, closing_windows, load
 from asi_arch.train.model import LanguageModel, build_model, device
 
 _POINTS = 20
@@ -150,7 +150,7 @@ def _optimise(
 
 
 @torch.no_grad()
-def window_losses(model: nn.Module, windows: Tokens, rows: int = 16) -> Tensor:
+def window_losses(model: nn.Module, windows: Ids, rows: int = 16) -> Tensor:
     """Mean loss of each window [count, length + 1] in nats per token, by this process's account.
 
     Raises:

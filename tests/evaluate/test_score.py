@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asi_arch.config import Probe, Stage
+from asi_arch.data.shards import write_part
 from asi_arch.evaluate import questions as ask
 from asi_arch.evaluate import recall
 from asi_arch.evaluate.hidden import answer
@@ -65,7 +66,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for seed, split in enumerate(("train", "heldout")):
         fresh = np.random.default_rng(seed).integers(0, 16, 20_000).astype(np.uint8)
-        np.repeat(fresh, 2).tofile(folder / f"{split}.bin")
+        write_part(folder / split, np.repeat(fresh, 2), 256)
     return folder
 
 
@@ -77,7 +78,7 @@ def examined(program: str, data: Path, folder: Path) -> Case:
         STAGE,
         name="explore",
         seed=3,
-        text=data / "train.bin",
+        text=data / "train",
         on_progress=lambda point: None,
     )
     weights = folder / "weights.safetensors"

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from asi_arch.config import Stage
+from asi_arch.data.shards import write_part
 from asi_arch.records import MetricPoint, Training
 from asi_arch.train.model import SizeError, build_model
 from asi_arch.train.trainer import TrainingError, learning_rate_factor, train
@@ -25,8 +26,8 @@ STAGE = Stage(
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
     """A text in which every byte follows from the one before it."""
-    (np.arange(100_000).astype(np.uint8) % 64).tofile(tmp_path / "train.bin")
-    return tmp_path / "train.bin"
+    write_part(tmp_path / "train", np.arange(100_000) % 64, 256)
+    return tmp_path / "train"
 
 
 def train_once(text: Path, program: str = PLAIN, seed: int = 0) -> Training:
