@@ -34,7 +34,7 @@ class PartWriter:
         self._folder, self._shard_tokens = folder, shard_tokens
         self._name: Dtype = dtype
         self._dtype = np.dtype(dtype).newbyteorder("<")
-        self._done = done
+        self.done = done
         self._shards = list(done.shards)
         self._open = done.tokens - sum(shard.tokens for shard in self._shards)
         self._drop_later()
@@ -44,12 +44,12 @@ class PartWriter:
 
     def add(self, ids: Ids, lengths: npt.NDArray[np.int64], size: int) -> None:
         """Add documents that are `ids` in a row; `size` is how many bytes of text they are."""
-        starts = self._done.tokens + np.cumsum(lengths) - lengths
+        starts = self.done.tokens + np.cumsum(lengths) - lengths
         self._starts.write(starts.astype("<i8").tobytes())
-        self._done = Part(
-            documents=self._done.documents + len(lengths),
-            tokens=self._done.tokens + len(ids),
-            bytes=self._done.bytes + size,
+        self.done = Part(
+            documents=self.done.documents + len(lengths),
+            tokens=self.done.tokens + len(ids),
+            bytes=self.done.bytes + size,
         )
         at = 0
         while at < len(ids):
@@ -62,7 +62,7 @@ class PartWriter:
         for file in (self._file, self._starts):
             file.flush()
             os.fsync(file.fileno())
-        return self._done.model_copy(update={"shards": tuple(self._shards)})
+        return self.done.model_copy(update={"shards": tuple(self._shards)})
 
     def finish(self, vocab_size: int) -> Part:
         """Close the last shard, write the index and return what the part holds.

@@ -65,7 +65,7 @@ class FileTokenizer:
     def __init__(self, name: str, definition: str) -> None:
         self.name = name
         self.sha256 = hashlib.sha256(definition.encode()).hexdigest()
-        self._definition = definition
+        self.definition = definition
         self._tokenizer = _parse(name, definition)
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         self.vocab_size = max(vocabulary.values(), default=-1) + 1
@@ -86,7 +86,7 @@ class FileTokenizer:
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json."""
-        (folder / TOKENIZER_FILE).write_text(self._definition, encoding="utf-8", newline="")
+        (folder / TOKENIZER_FILE).write_text(self.definition, encoding="utf-8", newline="")
 
 
 def load_tokenizer(name: str) -> Tokenizer:
