@@ -15,6 +15,7 @@ from asi_arch.cli.audit import audit
 from asi_arch.cli.backends import backends
 from asi_arch.cli.baselines import baselines
 from asi_arch.cli.calls import calls
+from asi_arch.cli.data import data
 from asi_arch.cli.db import db
 from asi_arch.cli.diff import diff
 from asi_arch.cli.doctor import doctor
@@ -93,6 +94,7 @@ _TOOLS = (verify, train, audit, presets, doctor)
 for _command in (*_CAMPAIGNS, *_QUERIES, *_TEAM, *_TOOLS):
     app.command()(_command)
 app.add_typer(db, name="db")
+app.add_typer(data, name="data")
 app.add_typer(knowledge, name="knowledge")
 app.add_typer(prompts, name="prompts")
 app.add_typer(backends, name="backends")

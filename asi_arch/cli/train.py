@@ -21,12 +21,14 @@ from asi_arch.cli.alone import (
 from asi_arch.cli.board import steps_of
 from asi_arch.cli.options import (
     ConfigFile,
+    DataFolder,
     Debug,
     Json,
     Preset,
     Sandbox,
     Settings,
     complete_stages,
+    with_data,
     with_sandbox,
 )
 from asi_arch.cli.output import count, err, number, out, print_json, with_error
@@ -63,6 +65,7 @@ def train(
     preset: Preset = "demo",
     config: ConfigFile = None,
     set_: Settings = None,
+    data: DataFolder = None,
     sandbox: Sandbox = None,
     json: Json = False,
     debug: Debug = False,
@@ -75,7 +78,8 @@ def train(
 
     Example: asi-arch train my_layer.py --stage explore --seed 1
     """
-    settings, program = load_config(preset, config, with_sandbox(set_, sandbox)), read_program(file)
+    given = with_sandbox(with_data(set_, data), sandbox)
+    settings, program = load_config(preset, config, given).settled(), read_program(file)
     first = getattr(settings, stage).seeds[0] if seed is None else seed
     with Progress(console=err(), transient=True, disable=not sys.stderr.isatty()) as progress:
         outcome = run_until_signal(_train(settings, program, stage, first, not no_verify, progress))

@@ -47,7 +47,7 @@ def encode_all(
         encoder = Encoder(rules)
         yield from ((batch, encoder.encode(batch.texts)) for batch in batches)
         return
-    workers = [_start(rules) for _ in range(jobs)]
+    workers = [_Worker(rules) for _ in range(jobs)]
     try:
         yield from _in_turns(batches, workers)
     finally:
@@ -56,45 +56,64 @@ def encode_all(
 
 
 def _in_turns(
-    batches: Iterable[Batch], workers: list[Connection]
+    batches: Iterable[Batch], workers: "list[_Worker]"
 ) -> Iterator[tuple[Batch, Encoded]]:
     """Each worker has one batch; the next for it is read before its answer is waited for."""
-    busy: deque[tuple[Connection, Batch]] = deque()
+    busy: deque[tuple[_Worker, Batch]] = deque()
     idle = deque(workers)
     for batch in batches:
         done = None
         if not idle:
             worker, earlier = busy.popleft()
-            done = earlier, _answer(worker)
+            done = earlier, worker.answer()
             idle.append(worker)
         worker = idle.popleft()
-        worker.send(batch.texts)
+        worker.ask(batch.texts)
         busy.append((worker, batch))
         if done:
             yield done
-    yield from ((batch, _answer(worker)) for worker, batch in busy)
+    yield from ((batch, worker.answer()) for worker, batch in busy)
 
 
-def _answer(worker: Connection) -> Encoded:
-    try:
-        answer = worker.recv()
-    except (EOFError, ConnectionResetError) as error:
-        raise UserError(
-            "a worker process was killed, perhaps for its memory; run the same command again with "
-            "a smaller --jobs to go on"
-        ) from error
-    if isinstance(answer, BaseException):
-        raise answer
-    assert isinstance(answer, Encoded)
-    return answer
+class _Worker:
+    """A process that encodes what it is asked to, one batch at a time."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(target=_work, args=(theirs, rules), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def ask(self, texts: list[str]) -> None:
+        """Hand over a batch."""
+        try:
+            self._pipe.send(texts)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise _lost() from error
+
+    def answer(self) -> Encoded:
+        """Wait for what became of the batch."""
+        try:
+            answer = self._pipe.recv()
+        except (EOFError, ConnectionResetError) as error:
+            raise _lost() from error
+        if isinstance(answer, BaseException):
+            raise answer
+        assert isinstance(answer, Encoded)
+        return answer
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        self._pipe.close()
+        self._process.join()
 
 
-def _start(rules: Rules) -> Connection:
-    ours, theirs = multiprocessing.Pipe()
-    context = multiprocessing.get_context("spawn")
-    context.Process(target=_work, args=(theirs, rules), daemon=True).start()
-    theirs.close()
-    return ours
+def _lost() -> UserError:
+    return UserError(
+        "a worker process was killed, perhaps for its memory; run the same command again with a "
+        "smaller --jobs to go on"
+    )
 
 
 def _work(pipe: Connection, rules: Rules) -> None:

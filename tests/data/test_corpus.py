@@ -1,13 +1,28 @@
 import hashlib
+import math
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asi_arch.config import Data
-from asi_arch.data import Ids, batches, closing_windows, load, part, prepare, windows
-from asi_arch.data.manifest import read_manifest
+from asi_arch.data import (
+    Ids,
+    batches,
+    closing_windows,
+    load,
+    part,
+    prepare,
+    vocab_size,
+    windows,
+)
+from asi_arch.data.check import _check_shard
+from asi_arch.data.manifest import Source, read_manifest
+from asi_arch.data.preparation import prepare_folder
+from asi_arch.data.request import Request
+from asi_arch.data.sources import find_files
 from asi_arch.errors import UserError
 
 
@@ -84,3 +99,66 @@ def test_a_missing_folder_and_too_little_text_are_explained(tmp_path: Path) -> N
     few = make_files(tmp_path / "few", count=2, size=10)
     with pytest.raises(UserError, match="at least 20000"):
         prepare(Data(source="files", files=str(few)), tmp_path / "b")
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, tokenizer_file: Path) -> Path:
+    (tmp_path / "text.jsonl").write_text(
+        "".join(f'{{"text": "the model reads {n}"}}\n' for n in range(100))
+    )
+    source = Source(kind="files", files=find_files([str(tmp_path / "text.jsonl")]))
+    asked = Request(source=source, tokenizer=str(tokenizer_file), heldout_percent=20)
+    prepare_folder(asked, tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def test_prepared_data_are_described_and_left_alone(prepared: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in prepared.rglob("*")}
+    dataset = prepare(Data(source="prepared", folder=str(prepared)), tmp_path / "own")
+    assert (dataset.name, dataset.tokenizer, dataset.references) == ("mine", "words", {})
+    assert dataset.vocab_size == vocab_size(prepared / "train") > 256
+    assert dataset.train_documents + dataset.heldout_documents == 100
+    bits = dataset.bits_per_byte(math.log(2))
+    assert bits == dataset.heldout_tokens / dataset.heldout_bytes
+    assert {path: path.stat().st_mtime_ns for path in prepared.rglob("*")} == before
+    assert not (tmp_path / "own").exists()
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: flip(f / "train" / "00000.bin"), r"train/00000\.bin is corrupted"),
+        (lambda f: (f / "heldout" / "00000.bin").unlink(), r"heldout/00000\.bin is gone"),
+        (lambda f: (f / "manifest.json").unlink(), r"has no manifest\.json"),
+        (lambda f: (f / "manifest.json").write_text("{}"), r"manifest\.json cannot be read"),
+        (lambda f: (f / "tokenizer.json").unlink(), r"tokenizer in .* does not fit"),
+        (lambda f: (f / "train" / "index.json").write_text("{}"), r"index\.json cannot be read"),
+        (
+            lambda f: (f / "train" / "index.json").write_text(
+                (f / "train" / "index.json").read_text().replace("uint16", "uint8")
+            ),
+            r"index of .*train is not what the manifest says",
+        ),
+    ],
+)
+def test_prepared_data_that_are_not_as_they_should_be_are_refused(
+    prepared: Path, spoil: Callable[[Path], object], message: str
+) -> None:
+    spoil(prepared)
+    with pytest.raises(UserError, match=message):
+        prepare(Data(source="prepared", folder=str(prepared)), prepared)
+
+
+def test_ids_beyond_the_vocabulary_are_refused(prepared: Path) -> None:
+    """A tokenizer that says less of itself than it gave."""
+    manifest = read_manifest(prepared)
+    facts = manifest.tokenizer.model_copy(update={"vocab_size": 100})
+    shard = manifest.train.shards[0]
+    with pytest.raises(UserError, match=r"has the id \d+, its tokenizer only 100"):
+        _check_shard(prepared / "train", shard, manifest.model_copy(update={"tokenizer": facts}))
