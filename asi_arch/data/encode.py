@@ -43,7 +43,8 @@ class Encoder:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._tokenizer = load_tokenizer(rules.tokenizer)
-        self._words = WordMemory(self._tokenizer) if keeps_words_apart(self._tokenizer) else None
+        whole = not keeps_words_apart(self._tokenizer)
+        self._words = None if whole else WordMemory(self._tokenizer, rules.dtype)
         self._benchmarks = Benchmarks(rules.benchmarks) if rules.benchmarks else None
         self._close = closing(self._tokenizer)
 

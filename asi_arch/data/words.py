@@ -8,7 +8,7 @@ each with the space before it, in a row.
 import json
 import re
 from collections.abc import Sequence
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -31,35 +31,42 @@ _PATTERNS = (
 class WordMemory:
     """Encodes with a tokenizer whose ids of a text are those of its words in a row."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, dtype: str) -> None:
         self._tokenizer = tokenizer
-        self._known: dict[str, tuple[int, ...]] = {}
+        self._dtype = np.dtype(dtype)
+        self._known: dict[str, bytes] = {}
         self._characters = 0
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
         """Return the ids of each text."""
         words = [_words(text) for text in texts]
         self._learn(set(chain.from_iterable(words)) - self._known.keys())
-        known = self._known
-        found: list[Ids] = [
-            np.array([*chain.from_iterable([known[w] for w in ws])], np.int64) for ws in words
-        ]
+        known = self._known.__getitem__
+        found: list[Ids] = [np.frombuffer(b"".join(map(known, ws)), self._dtype) for ws in words]
         if self._characters > _MOST_CHARACTERS:
-            known.clear()
+            self._known.clear()
             self._characters = 0
         return found
 
     def _learn(self, words: set[str]) -> None:
         fresh = list(words)
         self._characters += sum(map(len, fresh))
-        ids = self._tokenizer.encode_batch(fresh)
-        self._known.update(zip(fresh, map(tuple, ids), strict=True))
+        rows = self._tokenizer.encode_batch([_as_in_text(word) for word in fresh])
+        content = np.fromiter(chain.from_iterable(rows), self._dtype).tobytes()
+        ends = (self._dtype.itemsize * end for end in accumulate(map(len, rows)))
+        for word, (start, end) in zip(fresh, pairwise(chain([0], ends)), strict=True):
+            self._known[word] = content[start:end]
 
 
 def _words(text: str) -> list[str]:
-    """Cut a text before each single space."""
-    first, *rest = _SPACES.split(text)
-    return [first, *[f" {word}" for word in rest]]
+    """Cut a text at each single space; the first word, which none precedes, is marked by one."""
+    words = _SPACES.split(text)
+    words[0] = f" {words[0]}"
+    return words
+
+
+def _as_in_text(word: str) -> str:
+    return word[1:] if word[0] == " " else f" {word}"
 
 
 def keeps_words_apart(tokenizer: Tokenizer) -> bool:

@@ -117,4 +117,4 @@ def test_the_watcher_hears_of_every_phase(text: Path, tmp_path: Path) -> None:
     assert [phase for phase in phases if phase in expected] == expected
     protections, data = watcher.messages[:2]
     assert protections.startswith("sandbox")
-    assert "data files: 60 files" in data and "trigram" in data
+    assert "data files: 60 documents" in data and "trigram" in data

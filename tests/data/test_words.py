@@ -64,7 +64,7 @@ KNOWN = {
 def test_any_text_is_the_words_in_a_row(name: str, text: str) -> None:
     tokenizer = KNOWN[name]
     assert keeps_words_apart(tokenizer)
-    memory = WordMemory(tokenizer)
+    memory = WordMemory(tokenizer, "uint16")
     for _ in range(2):
         (found,) = memory.encode_batch([text])
         assert found.tolist() == tokenizer.encode(text)
@@ -72,7 +72,7 @@ def test_any_text_is_the_words_in_a_row(name: str, text: str) -> None:
 
 def test_words_that_are_known_are_not_encoded_again() -> None:
     tokenizer = KNOWN["gpt2"]
-    memory = WordMemory(tokenizer)
+    memory = WordMemory(tokenizer, "uint16")
     first = memory.encode_batch([SAMPLE, SAMPLE])
     memory._tokenizer = None  # type: ignore[assignment]
     memory._learn = lambda words: None if not words else 1 / 0  # type: ignore[assignment]
@@ -81,7 +81,7 @@ def test_words_that_are_known_are_not_encoded_again() -> None:
 
 def test_the_memory_is_emptied_when_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asi_arch.data.words._MOST_CHARACTERS", 10)
-    memory = WordMemory(KNOWN["gpt2"])
+    memory = WordMemory(KNOWN["gpt2"], "uint32")
     for _ in range(2):
         assert memory.encode_batch([SAMPLE])[0].tolist() == KNOWN["gpt2"].encode(SAMPLE)
         assert not memory._known
