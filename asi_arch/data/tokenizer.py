@@ -1,9 +1,10 @@
 """Text to token ids and back: bytes, or any tokenizer that the `tokenizers` library reads."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asi_arch.errors import UserError
 
@@ -65,7 +66,7 @@ class FileTokenizer:
     def __init__(self, name: str, definition: str) -> None:
         self.name = name
         self.sha256 = hashlib.sha256(definition.encode()).hexdigest()
-        self.definition = definition
+        self._definition = definition
         self._tokenizer = _parse(name, definition)
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         self.vocab_size = max(vocabulary.values(), default=-1) + 1
@@ -84,9 +85,13 @@ class FileTokenizer:
         """Return the text of ids, special ones included."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=False)
 
+    def definition(self) -> dict[str, Any]:
+        """Return its tokenizer.json with everything that older files leave out."""
+        return dict(json.loads(self._tokenizer.to_str()))
+
     def save(self, folder: Path) -> None:
         """Write tokenizer.json."""
-        (folder / TOKENIZER_FILE).write_text(self.definition, encoding="utf-8", newline="")
+        (folder / TOKENIZER_FILE).write_text(self._definition, encoding="utf-8", newline="")
 
 
 def load_tokenizer(name: str) -> Tokenizer:

@@ -5,7 +5,6 @@ piece with the space. Where a tokenizer is of that kind, the ids of a text are t
 each with the space before it, in a row.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
@@ -73,7 +72,7 @@ def keeps_words_apart(tokenizer: Tokenizer) -> bool:
     """Whether a tokenizer is known to begin a new piece at each single space."""
     if not isinstance(tokenizer, FileTokenizer):
         return False
-    definition = json.loads(tokenizer.definition)
+    definition = tokenizer.definition()
     if definition["normalizer"] not in (None, {"type": "NFC"}) or definition["model"]["dropout"]:
         return False
     if not all(token["special"] for token in definition["added_tokens"]):
