@@ -353,8 +353,8 @@ class Campaign(Record):
 class Dataset(Record):
     """What was trained on: how much it is and what trivial models score on its held-out part.
 
-    `references` maps a name (unigram, bigram, trigram, gzip) to nats per token; for texts that are
-    not bytes it is empty.
+    `references` maps a name (unigram, bigram, trigram, gzip) to nats per token; prepared data have
+    the first only.
     """
 
     name: str

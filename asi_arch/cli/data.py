@@ -205,9 +205,8 @@ def _print_overlaps(manifest: "Manifest", console: Console, most: int = 20) -> N
     if not overlaps.benchmarks:
         return
     names = ", ".join(file.path for file in overlaps.benchmarks)
-    fate = "were left out" if overlaps.dropped else "are in the data"
-    found = f"{count(overlaps.documents)} documents overlap with {names}"
-    console.print(Text(f"{found} and {fate}" if overlaps.documents else f"no {found[2:]}"))
+    fate = (", left out" if overlaps.dropped else ", kept") if overlaps.documents else ""
+    console.print(Text(f"documents that overlap with {names}: {count(overlaps.documents)}{fate}"))
     columns = [
         Column[Any]("document", lambda one: count(one.document)),
         Column[Any]("part", lambda one: one.split, left=True),

@@ -26,6 +26,7 @@ from asi_arch.data.request import Request, State, claim, drop_state, read_state,
 from asi_arch.data.shards import PartWriter, tidy
 from asi_arch.data.sources import Place, hub_revision, read_documents
 from asi_arch.data.tokenizer import TOKENIZER_FILE, ByteTokenizer, Tokenizer, load_tokenizer
+from asi_arch.data.unigram import unigram_loss
 from asi_arch.data.workers import Batch, encode_all, in_batches
 from asi_arch.errors import UserError
 from asi_arch.records import Record
@@ -127,6 +128,7 @@ class _Preparation:
             train=parts["train"],
             heldout=parts["heldout"],
             overlaps=self._overlaps(),
+            references={"unigram": unigram_loss(self._folder)},
         )
         write_manifest(self._folder, manifest)
 

@@ -78,7 +78,7 @@ def test_overlaps_with_benchmarks_are_listed(call: Call, text: str) -> None:
     some = ("data", "prepare", "--files", text, "--heldout-percent", 20)
     arguments = (*some, "--benchmarks", "quiz/all.jsonl")
     done = call(*arguments, "--out", "with")
-    assert "1 documents overlap with all.jsonl and are in the data" in done.stdout, done.output
+    assert "overlap with all.jsonl: 1, kept" in done.stdout, done.output
     dropped = call(*arguments, "--drop-overlaps", "--out", "without", "--json")
     found = json.loads(dropped.stdout)
     assert found["train"]["documents"] + found["heldout"]["documents"] == 199
@@ -139,7 +139,7 @@ def test_a_program_is_trained_on_what_was_prepared(call: Call, prepared: Path, l
     )
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert found["measurement"]["loss"] > 0 and found["references"] == {}
+    assert found["measurement"]["loss"] > 0 and found["references"].keys() == {"unigram"}
     assert sorted(path.name for path in prepared.rglob("*")) == before
 
 

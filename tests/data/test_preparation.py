@@ -15,12 +15,13 @@ import pytest
 
 from asi_arch.data import load, part
 from asi_arch.data.check import check
-from asi_arch.data.manifest import Source, read_manifest
+from asi_arch.data.manifest import SPLITS, Source, read_manifest
 from asi_arch.data.preparation import prepare_folder
 from asi_arch.data.request import Request
 from asi_arch.data.sources import find_files
 from asi_arch.data.tokenizer import tokenizer_of
 from asi_arch.errors import UserError
+from asi_arch.evaluate.ngrams import reference_losses
 
 WORDS = [
     "the",
@@ -100,7 +101,9 @@ def test_every_document_is_in_one_part_whole_and_in_order(
 
 
 def test_bytes_end_with_a_newline(files: Path, tmp_path: Path) -> None:
-    prepare_folder(request(files), tmp_path / "out")
+    manifest = prepare_folder(request(files), tmp_path / "out").manifest
+    bytes_of = [np.frombuffer(bytes(load(part(tmp_path / "out", s))[:]), np.uint8) for s in SPLITS]
+    assert manifest.references["unigram"] == pytest.approx(reference_losses(*bytes_of)["unigram"])
     heldout = bytes(load(tmp_path / "out" / "heldout")[:])
     assert heldout.endswith(b"\n") and set(heldout[:-1].decode().split("\n")) <= set(texts(400))
 
