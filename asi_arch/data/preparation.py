@@ -233,7 +233,8 @@ def _require_same(tokenizer: Tokenizer, state: State, folder: Path) -> None:
 def _without_places(source: Source, revision: str) -> Source:
     """Return a source as it is on any machine."""
     files = tuple(map(_without_place, source.files))
-    return source.model_copy(update={"files": files, "revision": revision})
+    name = Path(source.name).name if Path(source.name).is_absolute() else source.name
+    return source.model_copy(update={"name": name, "files": files, "revision": revision})
 
 
 def _without_place(file: SourceFile) -> SourceFile:

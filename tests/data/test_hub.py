@@ -37,6 +37,7 @@ def test_a_data_set_becomes_a_folder(source: Source, tmp_path: Path) -> None:
     assert manifest.train.documents + manifest.heldout.documents == 50
     assert b"text 1\n" in bytes(load(tmp_path / "out" / "train")[:])
     assert hub_revision(source.name, "") == ""
+    assert manifest.source.name == "set"
 
 
 def test_mistakes_are_explained(source: Source, tmp_path: Path) -> None:

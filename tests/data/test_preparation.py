@@ -1,8 +1,10 @@
 """The whole way from files to shards: the same bytes, whoever was killed on the way."""
 
+import errno
 import gzip
 import hashlib
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +17,13 @@ import pytest
 
 from asi_arch.data import load, part
 from asi_arch.data.check import check
+from asi_arch.data.encode import Rules
 from asi_arch.data.manifest import SPLITS, Source, read_manifest
 from asi_arch.data.preparation import prepare_folder
 from asi_arch.data.request import Request
-from asi_arch.data.sources import find_files
+from asi_arch.data.sources import Place, find_files
 from asi_arch.data.tokenizer import tokenizer_of
+from asi_arch.data.workers import Batch, encode_all
 from asi_arch.errors import UserError
 from asi_arch.evaluate.ngrams import reference_losses
 
@@ -211,3 +215,32 @@ def test_empty_results_are_explained(tmp_path: Path) -> None:
         prepare_folder(Request(source=one), tmp_path / "b")
     with pytest.raises(UserError, match="no file matches"):
         find_files([str(tmp_path / "*.parquet")])
+
+
+def test_a_full_disk_is_explained_and_the_same_command_goes_on(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", _no_space)
+        with pytest.raises(UserError, match=r"No space left.*run the same command again"):
+            prepare_folder(request(files), tmp_path / "out")
+    prepare_folder(request(files), tmp_path / "out")
+    prepare_folder(request(files), tmp_path / "other")
+    assert content(tmp_path / "out") == content(tmp_path / "other")
+
+
+def _no_space(file: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_killed_worker_is_explained(files: Path, tmp_path: Path) -> None:
+    """The first batch that is asked for kills the worker; `os._exit` is what it unpickles to."""
+    rules = Rules("bytes", "uint8", 1.0, ())
+    batches = [Batch([_Deadly()], Place())] * 3  # type: ignore[list-item]
+    with pytest.raises(UserError, match=r"a worker process was killed.*smaller --jobs"):
+        list(encode_all(batches, rules, 2))
+
+
+class _Deadly:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (9,)
