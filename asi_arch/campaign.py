@@ -1,4 +1,4 @@
-"""One search: baselines, experiments, confirmation with fresh seeds, conclusion."""
+"""One search: baselines, experiments, confirmation with fresh seeds, final, conclusion."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from asi_arch.baselines import baseline_program
+from asi_arch.confirmation import confirm, finals, verdict
 from asi_arch.errors import AsiArchError, BudgetSpent, UserError
 from asi_arch.experiment import (
     measured_fitness,
@@ -19,9 +20,7 @@ from asi_arch.jobs.spec import prepare_job
 from asi_arch.knowledge import load_entries
 from asi_arch.lab import Lab
 from asi_arch.records import Conclusion, Dataset, Experiment, Program, Status
-from asi_arch.search.objective import conclude, noise_floor, strongest
 from asi_arch.standings import standings
-from asi_arch.together import together
 
 
 class Campaign:
@@ -44,7 +43,9 @@ class Campaign:
             if stop is not None:
                 self._stop(stop)
                 return None
-            await self._confirm()
+            await confirm(self.lab)
+            self._note_time()
+            await finals(self.lab)
             return self._conclude()
 
     async def _prepare(self) -> None:
@@ -87,28 +88,53 @@ class Campaign:
     async def _rank_baselines(self, tasks: list[asyncio.Task[Experiment]]) -> None:
         """Give the baselines their fitness, which needs all of them."""
         lab, trained = self.lab, await asyncio.gather(*tasks)
+        before = [baseline.id for baseline in trained if baseline.status is Status.COMPLETE]
         for baseline in trained:
             if baseline.status in (Status.REJECTED, Status.FAILED):
-                raise AsiArchError(f"the baseline {baseline.name} cannot be run: {baseline.reason}")
+                self._do_without(baseline)
         for baseline in trained:
             if not baseline.status.is_finished:
                 lab.finish(baseline, Status.COMPLETE, fitness=measured_fitness(lab, baseline))
+        self._tell_new_reference(before)
         lab.baselines_done.set()
+
+    def _do_without(self, baseline: Experiment) -> None:
+        """Go on without a baseline where no candidate will be measured by it, else raise."""
+        sentence = f"the baseline {baseline.name} cannot be run: {baseline.reason}"
+        if self.lab.config.budget.experiments and self.lab.campaign.conclusion is None:
+            raise AsiArchError(sentence)
+        self.lab.watcher.on_message(sentence)
+
+    def _tell_new_reference(self, before: list[int]) -> None:
+        """Say so when a baseline that was added later is the strongest."""
+        lab = self.lab
+        reference = standings(lab.store, lab.campaign.id, "explore").reference_id
+        if before and reference is not None and reference not in before:
+            lab.watcher.on_message(
+                f"{lab.store.experiment(reference).name} is the strongest baseline now; the "
+                "fitness of experiments that ended before is still over the one before"
+            )
 
     async def _run_experiments(self, group: asyncio.TaskGroup) -> str | None:
         """Start experiments in order, each as soon as its place in flight is free."""
         width, tasks = self.lab.config.in_flight, list[asyncio.Task[str | None]]()
+        ended = self._ended()
         for number in range(1, self.lab.config.budget.experiments + 1):
             if number > width:
                 await tasks[number - width - 1]
                 await self.lab.baselines_done.wait()
-            stop = self._out_of_time() or _first_stop(tasks)
+            stop = (None if number in ended else self._out_of_time()) or _first_stop(tasks)
             if stop is not None:
                 await asyncio.gather(*tasks)
                 return stop
             tasks.append(group.create_task(self._run_one(number)))
         await asyncio.gather(*tasks)
         return _first_stop(tasks)
+
+    def _ended(self) -> set[int]:
+        """Return the numbers of the candidates that need no more time."""
+        candidates = self.lab.store.experiments(self.lab.campaign.id, kind="candidate")
+        return {candidate.number for candidate in candidates if candidate.status.is_finished}
 
     async def _run_one(self, number: int) -> str | None:
         """Run one experiment; return the budget that stopped it, if one did."""
@@ -126,54 +152,13 @@ class Campaign:
             self.lab.campaign.id, number, "candidate", parent_id=parent, reference_ids=references
         )
 
-    async def _confirm(self) -> None:
-        """Train the best found and the strongest baselines at the larger size with fresh seeds."""
-        lab, stage = self.lab, self.lab.config.confirm
-        entrants = [*self._best_found(), *self._strongest_baselines()]
-        lab.watcher.on_message(f"confirm: {', '.join(entrant.name for entrant in entrants)}")
-        runs = await together(
-            lab.run_stage(entrant, "confirm", stage.seeds) for entrant in entrants
-        )
-        self._note_time()
-        for run in (run for group in runs for run in group if run.status != "complete"):
-            lab.watcher.on_message(
-                f"experiment {run.experiment_id} at confirm is {run.status}: {run.reason}"
-            )
-
-    def _best_found(self) -> list[Experiment]:
-        """Return the candidates that pass the gate to `confirm`, best first."""
-        stage = self.lab.config.confirm
-        least = -float("inf") if stage.min_fitness is None else stage.min_fitness
-        found = self.lab.store.experiments(self.lab.campaign.id, kind="candidate")
-        measured = [(e.fitness, e) for e in found if e.fitness is not None and e.fitness >= least]
-        ranked = sorted(measured, key=lambda pair: (-pair[0], pair[1].id))
-        return [experiment for _, experiment in ranked[: stage.top]]
-
-    def _strongest_baselines(self) -> list[Experiment]:
-        lab = self.lab
-        losses = standings(lab.store, lab.campaign.id, "explore").baselines
-        ids = strongest(losses, lab.config.confirm.baselines)
-        return [lab.store.experiment(id) for id in ids]
-
     def _conclude(self) -> Conclusion:
         lab = self.lab
-        conclusion = self._verdict()
+        conclusion = verdict(lab.store, lab.campaign.id)
         lab.store.save_conclusion(lab.campaign.id, conclusion)
         lab.store.set_campaign_status(lab.campaign.id, "complete")
         lab.watcher.on_message(conclusion.sentence)
         return conclusion
-
-    def _verdict(self) -> Conclusion:
-        lab = self.lab
-        runs = standings(lab.store, lab.campaign.id, "confirm")
-        losses, baselines = runs.losses, runs.baselines
-        found = [best.id for best in self._best_found() if best.id in losses]
-        if not found or not baselines:
-            return Conclusion(sentence="No candidate came as far as the confirmation.")
-        best = strongest({key: losses[key] for key in found})[0]
-        names = {e.id: e.name for e in lab.store.experiments(lab.campaign.id)}
-        noise = noise_floor({**baselines, best: losses[best]})
-        return conclude(best, strongest(baselines)[0], names, losses, noise)
 
     def _stop(self, reason: str) -> None:
         """Leave the campaign as one that a budget stopped and that can go on with a larger one."""

@@ -16,6 +16,8 @@ from asi_arch.backends.prices import Price, find_price, load_prices
 from asi_arch.records import Limits, RoleSettings, SandboxMode
 
 _REPLY = RoleSettings().max_tokens
+_FRESH = 1000
+"""What the seeds of `final` are above those of `confirm` where none are given."""
 
 
 def _no_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -26,6 +28,8 @@ def _no_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_no_repetition)]
+Tracking = Literal["none", "tensorboard", "wandb"]
+Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(_no_repetition)]
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_repetition)]
 
 
@@ -38,7 +42,9 @@ class _Section(BaseModel):
 class Budget(_Section):
     """When a campaign stops; None means no limit."""
 
-    experiments: int = Field(10, ge=1, description="candidates, also rejected and failed ones")
+    experiments: int = Field(
+        10, ge=0, description="candidates, also rejected and failed ones; 0: only baselines"
+    )
     minutes: float | None = Field(None, gt=0, description="wall time over all sittings")
     tokens: int | None = Field(None, ge=1, description="language model tokens")
     money: float | None = Field(None, gt=0, description="US dollars for language models")
@@ -50,6 +56,9 @@ class Jobs(_Section):
     llm: int = Field(2, ge=1, description="language model calls")
     verify: int = Field(1, ge=1, description="verification jobs")
     train: int = Field(2, ge=1, description="training jobs")
+    gpus: int | None = Field(
+        None, ge=0, description="GPUs to use, one a job; not given: all there are; 0: the CPU"
+    )
 
 
 class Data(_Section):
@@ -99,6 +108,25 @@ class Probe(_Section):
         return self
 
 
+class Stop(_Section):
+    """When a training ends early, measured by the strongest baseline's; not given: never.
+
+    With a rule for `explore`, candidates are trained after the baselines.
+    """
+
+    slower_than: float | None = Field(
+        None, gt=1, description="times the baseline's seconds a token; results depend on the clock"
+    )
+    band: float | None = Field(
+        None, gt=0, lt=1, description="share of the baseline's loss that a loss may be away from it"
+    )
+    futility: float | None = Field(
+        None,
+        gt=0,
+        description="deviations of the baseline's seeds above its loss, from half the way on",
+    )
+
+
 class Stage(_Section):
     """A model size, a token budget, seeds, an evaluation, and the gate that leads into it."""
 
@@ -108,11 +136,36 @@ class Stage(_Section):
     hidden_size: int = Field(64, ge=8)
     num_layers: int = Field(2, ge=1)
     num_heads: int = Field(2, ge=1)
+    vocab_size: int | None = Field(
+        None, ge=2, description="rows of the embedding; not given: as many as the data have tokens"
+    )
+    tied: bool = Field(True, description="whether the embedding is the head as well")
     parameters: int = Field(100_000, ge=1, description="total, matched through the MLP width")
     learning_rate: float = Field(3e-3, gt=0)
+    sweep: Rates = Field(
+        (),
+        description="rates that every program tries first, to train with the best of them",
+    )
+    sweep_share: float = Field(
+        0.1, gt=0, le=1, description="share of the tokens that each rate of the sweep is tried for"
+    )
+    schedule: Literal["cosine", "wsd"] = Field(
+        "cosine", description="down to a tenth; 'wsd' is constant, then linear to zero"
+    )
     warmup: float = Field(0.05, ge=0, le=1, description="share of the steps")
+    decay: float = Field(0.2, gt=0, le=1, description="share of the steps that 'wsd' falls in")
     weight_decay: float = Field(0.1, ge=0)
     gradient_clip: float = Field(1.0, gt=0)
+    micro_batch: int | None = Field(
+        None, ge=1, description="sequences at once; not given: as many as there is memory for"
+    )
+    compile: bool = Field(
+        False, description="torch.compile on a GPU, where it works for the program"
+    )
+    checkpoint_minutes: float = Field(
+        10.0, ge=0, description="how often a training is saved, to go on from after a kill"
+    )
+    stop: Stop = Stop()
     seeds: Seeds = (0,)
     baseline_seeds: Seeds = (0, 1)
     heldout_windows: int = Field(256, ge=2, description="held-out sequences scored after training")
@@ -121,7 +174,13 @@ class Stage(_Section):
     )
     top: int = Field(1, ge=0, description="gate: so many best candidates come here")
     min_fitness: float | None = Field(None, description="gate: and only from this fitness on")
-    baselines: int = Field(2, ge=1, description="so many strongest baselines come here")
+    losers: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="gate: and so many more, a share of top, drawn from those that did not pass",
+    )
+    baselines: int = Field(2, ge=0, description="so many strongest baselines come here")
 
     @model_validator(mode="after")
     def _at_least_one_step(self) -> Self:
@@ -136,6 +195,11 @@ class Stage(_Section):
     def _heads_share_the_width(self) -> Self:
         _require_even_heads(self.hidden_size, self.num_heads)
         return self
+
+    @property
+    def stops(self) -> bool:
+        """Whether a rule may end a training early."""
+        return self.stop != Stop()
 
     @property
     def steps(self) -> int:
@@ -252,12 +316,16 @@ class Config(_Section):
     novelty: Novelty = Novelty()
     show: Show = Show()
     analyst: Analyst = Analyst()
+    tracking: Tracking = Field("none", description="where the curves are drawn while it runs")
     agents: str = Field("", description="folder of role cards in place of shipped ones; team llm")
     prices: str = Field("", description="TOML file of prices over the shipped ones; team llm")
     verify: Verify = Verify()
     probe: Probe = Probe()
     explore: Stage = Stage()
     confirm: Stage = Stage()
+    final: Stage = Field(
+        Stage(), description="for those that are named; what is not given is as at confirm"
+    )
     verify_limits: Limits = Limits(seconds=120)
     train_limits: Limits = Limits(seconds=3600)
     roles: dict[Literal["researcher", "engineer", "analyst"], RoleSettings] = {}
@@ -274,6 +342,28 @@ class Config(_Section):
         data = self.data.model_copy(update=places)
         paths = {key: _absolute(getattr(self, key)) for key in ("agents", "prices")}
         return self.model_copy(update={"search": search, "data": data, **paths})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _final_follows_confirm(cls, values: Any) -> Any:
+        """Give `final` what `confirm` has where nothing else is said, but seeds of its own."""
+        confirm, final = (_given(values, name) for name in ("confirm", "final"))
+        if confirm is None or final is None:
+            return values
+        seeds = confirm.get("seeds", (0,))
+        if isinstance(seeds, list | tuple) and all(isinstance(seed, int) for seed in seeds):
+            confirm = confirm | {"seeds": [(seed + _FRESH) % 2**31 for seed in seeds]}
+        return {**values, "final": confirm | final}
+
+    @model_validator(mode="after")
+    def _final_seeds_are_fresh(self) -> Self:
+        used = set(self.final.seeds) & {*self.confirm.seeds, *self.explore.baseline_seeds}
+        if used:
+            raise ValueError(
+                f"final.seeds = {list(self.final.seeds)} must be fresh, but explore or confirm "
+                f"use {sorted(used)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _limits_allow_something(self) -> Self:
@@ -345,6 +435,14 @@ class Config(_Section):
                 f"{', '.join(self.baselines)}"
             )
         return self
+
+
+def _given(values: Any, name: str) -> dict[str, Any] | None:
+    """Return the values of a section that has not been read yet, None if it is something else."""
+    section = values.get(name, {}) if isinstance(values, dict) else None
+    if isinstance(section, Stage):
+        return section.model_dump(exclude_unset=True)
+    return dict(section) if isinstance(section, dict) else None
 
 
 def _has_price(role: RoleSettings, prices: Mapping[str, Price]) -> bool:

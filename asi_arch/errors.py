@@ -32,3 +32,11 @@ class BackendError(AsiArchError):
     def __init__(self, message: str, faults: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.faults = faults
+
+
+class StoppedEarly(AsiArchError):
+    """A rule of its stage ended a training; the run is stored as stopped, with the reason."""
+
+
+class OutOfMemory(AsiArchError):
+    """Not even one sequence at once fits; the run is stored as failed, with the reason."""

@@ -202,9 +202,9 @@ def _failed(runs: Sequence[Run]) -> Run | None:
 
 
 async def _after_failure(lab: Lab, experiment: Experiment, run: Run) -> Experiment:
-    """Have a program whose training broke off repaired; what is dishonest goes no further."""
-    if run.status == "dishonest":
-        reason = f"dishonest: {run.stage} seed {run.seed}: {run.reason}"
+    """Have a program whose training broke off repaired; others go no further."""
+    if run.status in ("dishonest", "stopped"):
+        reason = f"{run.status}: {run.stage} seed {run.seed}: {run.reason}"
         return lab.finish(experiment, Status.REJECTED, reason)
     if not _may_be_repaired(lab, experiment):
         return lab.finish(experiment, Status.FAILED, f"{run.stage}: {run.reason}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from asi_arch.config import Config, Jobs
+from asi_arch.config import Config, Jobs, Stage
 from asi_arch.interfaces import Runner, Sampler, Team, Watcher
 from asi_arch.jobs.findings import findings_of
 from asi_arch.jobs.spec import data_folder, training_name, verify_job
@@ -18,10 +18,11 @@ from asi_arch.records import (
     Experiment,
     Finding,
     MetricPoint,
+    Pace,
     Run,
     Status,
 )
-from asi_arch.standings import reference_curve
+from asi_arch.standings import pace, reference_curve
 from asi_arch.store import Store
 from asi_arch.together import together
 
@@ -108,16 +109,28 @@ class Lab:
     async def _train(self, experiment: Experiment, name: str, seed: int) -> Run:
         job, source = training_name(experiment.id, name, seed), _source(experiment)
         examiner = Examiner(self.runner, self.config, self.data_folder)
+        pace = await self._pace(experiment, name)
         async with self.slots.train:
             self.watcher.on_phase(experiment, f"{name} seed {seed}")
             self.store.log_event(self.campaign.id, experiment.id, "train", f"{name} seed {seed}")
             progress = partial(self._on_progress, experiment, name, seed)
             try:
-                measured = await examiner.measure(job, source, name, seed, progress)
+                measured = await examiner.measure(job, source, name, seed, progress, pace)
             except JobFailed as failure:
-                trace = failure.error.trace
-                return self.store.save_failed_run(experiment.id, name, seed, str(failure), trace)
+                return self.store.save_failed_run(experiment.id, name, seed, failure.error)
+        if measured.compiled.startswith("failed"):
+            self.watcher.on_message(
+                f"{experiment.name} is trained without torch.compile: {measured.compiled}"
+            )
         return self.store.save_run(experiment.id, measured)
+
+    async def _pace(self, experiment: Experiment, name: str) -> Pace | None:
+        """Return the baseline's pace where a rule of the stage needs it, once it is known."""
+        stage = getattr(self.config, name)
+        if experiment.kind == "baseline" or not isinstance(stage, Stage) or not stage.stops:
+            return None
+        await self.baselines_done.wait()
+        return pace(self.store, self.campaign.id, name)
 
     def _on_progress(
         self, experiment: Experiment, name: str, seed: int, point: MetricPoint

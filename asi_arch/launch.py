@@ -78,7 +78,7 @@ def is_done(campaign: CampaignRecord, settings: Iterable[str] = ()) -> bool:
 def make_campaign(store: Store, record: CampaignRecord, watcher: Watcher) -> Campaign:
     """Return the campaign of a record, ready to run in this process."""
     config = stored_config(record)
-    runner = LocalRunner(Path(record.folder) / "jobs", config.sandbox)
+    runner = LocalRunner(Path(record.folder) / "jobs", config.sandbox, gpus=config.jobs.gpus)
     prices = load_prices(Path(config.prices) if config.prices else None)
     ledger = CampaignLedger(store, record.id, config.budget, prices, watcher.on_message)
     team = make_team(config, ledger)

@@ -16,7 +16,7 @@ from asi_arch.errors import AsiArchError
 from asi_arch.interfaces import Runner
 from asi_arch.jobs.paths import JobPaths
 from asi_arch.jobs.spec import Trained, hidden_job, questions_job, score_job, training_job
-from asi_arch.records import Job, JobError, Measurement, MetricPoint, Scored, Training
+from asi_arch.records import Job, JobError, Measurement, MetricPoint, Pace, Scored, Training
 
 
 class JobFailed(AsiArchError):
@@ -43,13 +43,14 @@ class Examiner:
         stage: str,
         seed: int,
         on_progress: Callable[[MetricPoint], None],
+        pace: Pace | None = None,
     ) -> Measurement:
         """Train a program by the job `name` and return what came out.
 
         Raises:
             JobFailed: a job gave no value.
         """
-        job = training_job(name, program, self.config, stage, seed, self.data)
+        job = training_job(name, program, self.config, stage, seed, self.data, pace)
         training = Training.model_validate(await self._value(job, on_progress))
         weights = JobPaths(self.runner.folder(name)).weights
         trained = Trained(program, stage, seed, weights, training.reported)
@@ -66,13 +67,13 @@ class Examiner:
         job = questions_job(f"{name}-questions", self.config, trained, self.data)
         cut_seed = (await self._value(job))["cut_seed"]
         asked = JobPaths(self.runner.folder(job.name))
-        answers = {"whole": await self._ask(f"{name}-whole", trained, asked.whole, is_probe)}
+        answers = {"whole": await self._ask(f"{name}-whole", trained, asked.whole, int(is_probe))}
         if not is_probe:
-            answers["prefixes"] = await self._ask(f"{name}-prefixes", trained, asked.prefixes, True)
+            answers["prefixes"] = await self._ask(f"{name}-prefixes", trained, asked.prefixes, 1)
         job = score_job(f"{name}-score", self.config, trained, self.data, answers, cut_seed)
         return Scored.model_validate(await self._value(job))
 
-    async def _ask(self, name: str, trained: Trained, questions: Path, last: bool) -> Path:
+    async def _ask(self, name: str, trained: Trained, questions: Path, last: int) -> Path:
         """Return the file of hidden states that a fresh process answers with."""
         job = hidden_job(name, self.config, trained, questions, last)
         await self._value(job)

@@ -147,6 +147,21 @@ class MetricPoint(Record):
     loss: float
 
 
+class Mark(Record):
+    """The strongest baseline's training loss at a step: mean and deviation over its seeds."""
+
+    step: Count
+    loss: float
+    deviation: float
+
+
+class Pace(Record):
+    """How the strongest baseline trained at a stage, for rules that end others early."""
+
+    tokens_per_second: float
+    marks: tuple[Mark, ...]
+
+
 class Audit(Record):
     """What came out when trained weights were examined in fresh processes that know no labels.
 
@@ -170,7 +185,11 @@ class Audit(Record):
 
 
 class Effort(Record):
-    """Which training of which stage it was, how large the model, how long and how fast it went."""
+    """Which training of which stage it was, how large the model, how long and how fast it went.
+
+    `sweep` maps each learning rate that was tried to its closing training loss, `shares` each part
+    of a step to its share of the time; `compiled` is "yes", "no", or why it could not be.
+    """
 
     stage: str
     seed: int
@@ -178,9 +197,18 @@ class Effort(Record):
     non_embedding: Count
     mlp_width: Count
     tokens: Count
+    flops_per_token: Count = Field(
+        default=0, description="of a training step in the matrices: 6 a parameter"
+    )
+    learning_rate: float = 0.0
+    sweep: dict[str, float] = {}
+    micro_batch: Count = 0
+    compiled: str = "no"
+    device: str = ""
     seconds: float = 0.0
     tokens_per_second: float = 0.0
     memory_bytes: Count = 0
+    shares: dict[str, float] = {}
     curve: tuple[MetricPoint, ...] = ()
 
 
@@ -216,7 +244,8 @@ class Measurement(Effort, Scored):
 class Run(Record):
     """A row of the `runs` table: a measurement, or the reason why it is none.
 
-    A failed run measured nothing; `trace` is its traceback if it has one. A dishonest one has
+    A failed run measured nothing; `trace` is its traceback if it has one. A stopped one was ended
+    early by a rule of its stage. A dishonest one has
     weights that do not give what it reported, or that see what they may not: its measurement has
     an audit, and neither loss nor scores.
     """
@@ -224,7 +253,7 @@ class Run(Record):
     experiment_id: int
     stage: str
     seed: int
-    status: Literal["complete", "failed", "dishonest"]
+    status: Literal["complete", "failed", "dishonest", "stopped"]
     reason: str = ""
     trace: str = ""
     measurement: Measurement | None = None
@@ -319,8 +348,9 @@ class Context(Record):
 class Conclusion(Record):
     """Whether the best found beats the best baseline, and by how much.
 
-    `difference` is the baseline's held-out loss minus that of the best found, paired by seed, in
-    nats per token (positive: the best found is better); `low` and `high` are its 95 % interval;
+    `difference` is the baseline's held-out loss minus that of the best found, paired by seed and
+    held-out window, in nats per token (positive: the best found is better); `low` and `high` are
+    its 95 % interval, which allows for the choice among the `compared` that were confirmed;
     `noise` is the standard deviation of such a difference between two runs.
     """
 
@@ -330,6 +360,8 @@ class Conclusion(Record):
     low: float | None = None
     high: float | None = None
     seeds: int = 0
+    windows: int = 0
+    compared: int = 1
     noise: float | None = None
     beyond_noise: bool = False
     sentence: str
@@ -468,7 +500,7 @@ class Job(Record):
     """
 
     name: str
-    kind: Literal["prepare", "verify", "probe", "train", "questions", "hidden", "score"]
+    kind: Literal["prepare", "verify", "probe", "train", "questions", "hidden", "generate", "score"]
     program: str = ""
     spec: dict[str, Any] = {}
     reads: tuple[str, ...] = ()
@@ -489,7 +521,7 @@ class Protections(Record):
 class JobError(Record):
     """Why a job gave no value."""
 
-    kind: Literal["exception", "timeout", "memory", "disk", "crash", "killed"]
+    kind: Literal["exception", "timeout", "memory", "disk", "crash", "killed", "stopped"]
     message: str
     trace: str = ""
 

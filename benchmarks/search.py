@@ -54,7 +54,7 @@ import torch
 
 from asi_arch.config import Data, Search
 from asi_arch.configure import load_config
-from asi_arch.data import part, prepare
+from asi_arch.data import load, part, prepare
 from asi_arch.evaluate.questions import heldout_windows
 from asi_arch.interfaces import Sampler, Team
 from asi_arch.knowledge import load_entries
@@ -62,8 +62,10 @@ from asi_arch.records import Context, Experiment, MetricPoint, Outcome, Program,
 from asi_arch.search.samplers import make_sampler
 from asi_arch.team.rules import BASELINES, rule_team
 from asi_arch.team.rules.render import render
+from asi_arch.train.clock import Clock
 from asi_arch.train.kernels import install
-from asi_arch.train.trainer import train, window_losses
+from asi_arch.train.loss import Objective, window_losses
+from asi_arch.train.trainer import Task, train
 
 Arm = Literal["rules", "random"]
 
@@ -228,10 +230,9 @@ def heldout_loss(folder: Path, program: Program, seed: int) -> float:
     known = folder / f"{program.hash}-{seed}"
     if not known.exists():
         text = part(folder, "train")
-        model, _ = train(
-            program.source, STAGE, name="search", seed=seed, text=text, on_progress=ignore
-        )
-        losses = window_losses(model, heldout_windows(STAGE, folder))
+        model, _ = train(Task(program.source, STAGE, seed, load(text)), "search", ignore)
+        objective = Objective(model, Clock())
+        losses = window_losses(objective, heldout_windows(STAGE, folder))
         known.write_text(repr(losses.mean().item()))
     return float(known.read_text())
 

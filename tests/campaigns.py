@@ -37,6 +37,7 @@ _MACHINE = {
     "timings",
     "tokens_per_second",
     "memory_bytes",
+    "shares",
     "folder",
 }
 

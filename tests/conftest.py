@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, text
 
+from asi_arch.jobs.gpus import machine_gpus
 from asi_arch.store import Store
 from asi_arch.store.database import parse_url
 
@@ -18,11 +19,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--slow"):
-        return
+    skipped = {} if config.getoption("--slow") else {"slow": "takes minutes; run with --slow"}
+    if not machine_gpus():
+        skipped["gpu"] = "this machine has no GPU"
     for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
+        for name in skipped:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=skipped[name]))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,6 +1,7 @@
 """Campaigns in simulated time whose jobs answer without running anything."""
 
 import asyncio
+import contextlib
 import selectors
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Any
 
 from asi_arch.campaign import Campaign
 from asi_arch.config import Config
+from asi_arch.configure import stored_config
 from asi_arch.interfaces import Team
 from asi_arch.lab import Lab, Slots
 from asi_arch.launch import new_campaign
 from asi_arch.memory import Memory
+from asi_arch.records import Campaign as CampaignRecord
 from asi_arch.records import (
-    Conclusion,
     Dataset,
     Finding,
     Job,
@@ -123,14 +125,31 @@ def simulate(
     answer: Callable[[Job], JobResult] = success,
 ) -> SimulatedRunner:
     """Run a new campaign in the database a.db of the folder to its end."""
-    runner = SimulatedRunner(durations, folder, answer)
     with Store.open(str(folder / "a.db")) as store:
         record = new_campaign(store, config, folder)
-        config = config.settled()
-        sampler, slots = make_sampler(config.search), Slots(config.jobs)
-        memory = Memory(store, record, config)
-        lab = Lab(memory, team, sampler, runner, Silence(), slots)
-        with asyncio.Runner(loop_factory=SimulatedLoop) as loop:
-            conclusion: Conclusion | None = loop.run(Campaign(lab).run())
-        assert conclusion is not None
+        return go_on(store, record, folder, team, durations, answer)
+
+
+def go_on(
+    store: Store,
+    record: CampaignRecord,
+    folder: Path,
+    team: Team,
+    durations: Callable[[Job], float] = at_once,
+    answer: Callable[[Job], JobResult] = success,
+    kill_after: float | None = None,
+) -> SimulatedRunner:
+    """Run a campaign from wherever it stands to its end, or for so many simulated seconds."""
+    runner = SimulatedRunner(durations, folder, answer)
+    config = stored_config(record)
+    sampler, slots = make_sampler(config.search), Slots(config.jobs)
+    memory = Memory(store, record, config)
+    lab = Lab(memory, team, sampler, runner, Silence(), slots)
+    with asyncio.Runner(loop_factory=SimulatedLoop) as loop:
+        done = asyncio.wait_for(Campaign(lab).run(), kill_after)
+        if kill_after is None:
+            assert loop.run(done) is not None
+        else:
+            with contextlib.suppress(TimeoutError):
+                loop.run(done)
     return runner

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from asi_arch.configure import changed_config, load_config, preset_names
+from asi_arch.configure import changed_config, load_config, parse_config, preset_names
 from asi_arch.errors import UserError
 
 
@@ -27,7 +27,7 @@ def test_later_sources_win(tmp_path: Path) -> None:
         ("nonsense=1", ["nonsense", "explore"]),
         ("explore.tokens=many", ["explore.tokens", "many"]),
         ("explore.tokens=10", ["10", "512"]),
-        ("budget.experiments=0", ["budget.experiments", "0"]),
+        ("budget.experiments=-1", ["budget.experiments", "-1"]),
         ("budget.minutes=-1", ["budget.minutes", "-1"]),
         ("search.sampler=best", ["search.sampler", "best", "paper", "random"]),
         ("explore.tokens", ["explore.tokens", "key=value"]),
@@ -101,3 +101,18 @@ def test_a_folder_of_text_is_found_again_from_elsewhere(
     settled = load_config(settings=["data.source=files", "data.files=text"]).settled()
     assert settled.data.files == str(tmp_path / "text")
     assert load_config().settled().data.files == ""
+
+
+def test_final_is_like_confirm_but_for_its_seeds_and_what_is_given() -> None:
+    config = load_config(settings=["confirm.parameters=300000", "final.tokens=7e6"])
+    assert (config.final.parameters, config.final.tokens) == (300_000, 7_000_000)
+    assert config.final.seeds == (1101, 1102, 1103)
+    assert load_config(settings=["final.seeds=[5]"]).final.seeds == (5,)
+    with pytest.raises(UserError, match=r"final.seeds = \[101\] must be fresh"):
+        load_config(settings=["final.seeds=[101]"])
+
+
+def test_a_campaign_recorded_before_there_was_a_final_has_one() -> None:
+    values = load_config().settled().model_dump(mode="json")
+    del values["final"], values["confirm"]["losers"]
+    assert parse_config(values) == load_config().settled()

@@ -1,8 +1,9 @@
 """Do the jobs of a campaign for one file, in a temporary folder, without a database."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from asi_arch.records import (
     Measurement,
     MetricPoint,
     SandboxMode,
+    Training,
 )
 
 if TYPE_CHECKING:
@@ -46,12 +48,14 @@ def read_program(path: Path) -> str:
 
 
 @asynccontextmanager
-async def temporary_runner(sandbox: SandboxMode = "auto") -> "AsyncIterator[LocalRunner]":
+async def temporary_runner(
+    sandbox: SandboxMode = "auto", gpus: int | None = None
+) -> "AsyncIterator[LocalRunner]":
     """Give a runner whose folders are gone afterwards."""
     from asi_arch.jobs import LocalRunner
     from asi_arch.jobs.folders import remove
 
-    runner = LocalRunner(Path(tempfile.mkdtemp(prefix="asi-arch-")), sandbox)
+    runner = LocalRunner(Path(tempfile.mkdtemp(prefix="asi-arch-")), sandbox, gpus=gpus)
     try:
         yield runner
     finally:
@@ -108,13 +112,73 @@ async def train_alone(
     Raises:
         AsiArchError: the program broke its job off, or is not honest.
     """
-    from asi_arch.measure import Examiner, JobFailed
+    from asi_arch.measure import Examiner
 
     examiner = Examiner(runner, config, _data(runner, config))
-    try:
+    with _explained():
         found = await examiner.measure(f"{stage}-{seed}", program, stage, seed, on_progress)
+    return _honest(found)
+
+
+@dataclass(frozen=True)
+class TrainedElsewhere:
+    """Weights that were trained without the sandbox, and what that training says of itself."""
+
+    weights: Path
+    training: Training
+
+
+def read_training(folder: Path, stage: str) -> TrainedElsewhere:
+    """Return what `python -m asi_arch.train --out FOLDER` has left.
+
+    Raises:
+        UserError: that is not there, or of another stage.
+    """
+    path = folder / "training.json"
+    try:
+        training = Training.model_validate_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is no finished training; make one with: torchrun -m asi_arch.train --out "
+            f"{folder}"
+        ) from error
+    if training.stage != stage:
+        raise UserError(f"{folder} was trained at {training.stage}, not at {stage}; name that")
+    return TrainedElsewhere(folder / "weights.safetensors", training)
+
+
+async def measure_alone(
+    runner: "LocalRunner", config: Config, program: str, elsewhere: TrainedElsewhere
+) -> Measurement:
+    """Return the measurement of weights that were trained elsewhere, the data being prepared.
+
+    Raises:
+        AsiArchError: the program broke its job off, or is not honest.
+    """
+    from asi_arch.jobs.spec import Trained
+    from asi_arch.measure import Examiner
+
+    done = elsewhere.training
+    weights = elsewhere.weights.resolve()
+    trained = Trained(program, done.stage, done.seed, weights, done.reported)
+    examiner = Examiner(runner, config, _data(runner, config))
+    with _explained():
+        scored = await examiner.examine("trained", trained)
+    return _honest(Measurement(**dict(scored), **done.model_dump(exclude={"reported"})))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Raise what a user can act on where a job gave no value."""
+    from asi_arch.measure import JobFailed
+
+    try:
+        yield
     except JobFailed as failure:
         raise broken_off(failure.error, failure.job.limits) from failure
+
+
+def _honest(found: Measurement) -> Measurement:
     if found.audit is not None and found.audit.flaw:
         raise AsiArchError(f"the program is dishonest: {found.audit.flaw}")
     return found

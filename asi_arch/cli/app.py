@@ -14,11 +14,16 @@ from asi_arch.cli.agreement import agreement
 from asi_arch.cli.audit import audit
 from asi_arch.cli.backends import backends
 from asi_arch.cli.baselines import baselines
+from asi_arch.cli.baselines_run import run_baselines
 from asi_arch.cli.calls import calls
+from asi_arch.cli.compare import compare
 from asi_arch.cli.data import data
 from asi_arch.cli.db import db
 from asi_arch.cli.diff import diff
 from asi_arch.cli.doctor import doctor
+from asi_arch.cli.evaluate import evaluate
+from asi_arch.cli.export import export
+from asi_arch.cli.final import final
 from asi_arch.cli.knowledge import knowledge
 from asi_arch.cli.leaderboard import leaderboard
 from asi_arch.cli.lessons import lessons
@@ -26,6 +31,7 @@ from asi_arch.cli.lineage import lineage
 from asi_arch.cli.options import wants_trace
 from asi_arch.cli.output import err
 from asi_arch.cli.presets import presets
+from asi_arch.cli.promote import promote
 from asi_arch.cli.prompts import prompts
 from asi_arch.cli.provenance import provenance
 from asi_arch.cli.replay import replay
@@ -33,6 +39,7 @@ from asi_arch.cli.resume import resume
 from asi_arch.cli.run import run
 from asi_arch.cli.show import show
 from asi_arch.cli.spend import spend
+from asi_arch.cli.stages import stages
 from asi_arch.cli.status import status
 from asi_arch.cli.train import train
 from asi_arch.cli.verify import verify
@@ -87,12 +94,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-_CAMPAIGNS = (run, resume, replay, status)
-_QUERIES = (leaderboard, show, diff, lineage, provenance, baselines, spend)
+_CAMPAIGNS = (run, resume, promote, final, replay, status)
+_QUERIES = (leaderboard, compare, stages, show, diff, lineage, provenance, spend)
 _TEAM = (calls, agreement, lessons)
-_TOOLS = (verify, train, audit, presets, doctor)
+_TOOLS = (verify, train, audit, evaluate, export, presets, doctor)
 for _command in (*_CAMPAIGNS, *_QUERIES, *_TEAM, *_TOOLS):
     app.command()(_command)
+baselines.command("run")(run_baselines)
+app.add_typer(baselines, name="baselines")
 app.add_typer(db, name="db")
 app.add_typer(data, name="data")
 app.add_typer(knowledge, name="knowledge")

@@ -9,17 +9,17 @@ from rich.text import Text
 
 from asi_arch.cli.alone import broken_off, temporary_runner
 from asi_arch.cli.opened import opened
-from asi_arch.cli.options import DEFAULT_DB, Db, Debug, ExperimentId, Json
+from asi_arch.cli.options import DEFAULT_DB, SCORED, Db, Debug, ExperimentId, Json
 from asi_arch.cli.output import Column, number, out, print_json, table
 from asi_arch.cli.show import program_of
 from asi_arch.cli.signals import run_until_signal
+from asi_arch.cli.trained import trained_runs, weights_of
 from asi_arch.config import Config
 from asi_arch.configure import stored_config
-from asi_arch.errors import UserError
-from asi_arch.records import Audit, Campaign, Experiment, Run
+from asi_arch.records import Audit, Campaign, Run
 
 if TYPE_CHECKING:
-    from asi_arch.store import Store
+    pass
 
 
 class Audited(NamedTuple):
@@ -52,7 +52,7 @@ def audit(
     with opened(db) as (store, _):
         experiment = store.experiment(id)
         campaign = store.campaign(experiment.campaign_id)
-        runs = _runs(store, experiment)
+        runs = trained_runs(store, experiment)
         config = _with_positions(stored_config(campaign), positions)
     found = run_until_signal(_audit(campaign, config, program_of(experiment).source, runs))
     honest = not any(item.audit.flaw for item in found)
@@ -64,32 +64,18 @@ def audit(
         raise typer.Exit(1)
 
 
-def _runs(store: "Store", experiment: Experiment) -> list[Run]:
-    runs = store.runs(experiment.campaign_id, experiment_id=experiment.id)
-    audited = [run for run in runs if run.measurement and run.measurement.audit]
-    if not audited:
-        raise UserError(
-            f"experiment {experiment.id} is {experiment.status.value} and has no trained weights "
-            "to audit; asi-arch leaderboard lists those that have"
-        )
-    return audited
-
-
 def _with_positions(config: Config, positions: int | None) -> Config:
     if positions is None:
         return config
     changed = {"audit_positions": positions, "heldout_windows": positions}
-    stages = {
-        name: stage.model_copy(update=changed)
-        for name, stage in (("explore", config.explore), ("confirm", config.confirm))
-    }
+    stages = {name: getattr(config, name).model_copy(update=changed) for name in SCORED}
     return config.model_copy(update=stages)
 
 
 async def _audit(
     campaign: Campaign, config: Config, program: str, runs: list[Run]
 ) -> list[Audited]:
-    async with temporary_runner(config.sandbox) as runner:
+    async with temporary_runner(config.sandbox, config.jobs.gpus) as runner:
         from asi_arch.jobs.spec import data_folder
         from asi_arch.measure import Examiner
 
@@ -99,15 +85,12 @@ async def _audit(
 
 
 async def _examine(examiner: Any, campaign: Campaign, program: str, run: Run) -> Audit:
-    from asi_arch.jobs.paths import JobPaths
     from asi_arch.jobs.spec import Trained, training_name
     from asi_arch.measure import JobFailed
 
     assert run.measurement is not None and run.measurement.audit is not None
     name = training_name(run.experiment_id, run.stage, run.seed)
-    weights = JobPaths(Path(campaign.folder) / "jobs" / name).weights
-    if not weights.is_file():
-        raise UserError(f"the weights of {run.stage} seed {run.seed} are gone: no {weights}")
+    weights = weights_of(campaign, run)
     reported = run.measurement.audit.reported
     try:
         scored = await examiner.examine(

@@ -3,6 +3,7 @@
 import statistics
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -29,21 +30,34 @@ class _Line(NamedTuple):
     parameters: int | None
 
 
-def baselines(
+baselines = typer.Typer(invoke_without_command=True)
+
+
+@baselines.callback()
+def show(
+    ctx: typer.Context,
     campaign: CampaignId = None,
     db: Db = DEFAULT_DB,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what the baselines reached with each seed.
+    """Show what the baselines reached with each seed, or run some.
 
     And the noise floor that follows from them.
 
     Example: asi-arch baselines
     """
+    if ctx.invoked_subcommand:
+        return
     with opened(db, campaign) as (store, record):
-        lines = _lines(store, record)
-        marks, floors = reference_marks(store, record.id), noise_floors(store, record)
+        print_baselines(store, record.id, json)
+
+
+def print_baselines(store: "Store", campaign_id: int, json: bool) -> None:
+    """Print what the baselines of a campaign reached."""
+    record = store.campaign(campaign_id)
+    lines = _lines(store, record)
+    marks, floors = reference_marks(store, record.id), noise_floors(store, record)
     if json:
         print_json(_document(lines, marks, floors))
         return

@@ -39,13 +39,14 @@ class Board:
         config: Config,
         experiments: Iterable[Experiment] = (),
         runs: Iterable[Run] = (),
+        finalists: int = 0,
     ) -> None:
         self.lines: dict[int, Line] = {}
         self._config = config
         self._spent = campaign.seconds
         self._started = time.monotonic()
         self._finished: dict[int, Experiment] = {}
-        self._work = Work(config)
+        self._work = Work(config, finalists)
         known = {experiment.id: experiment for experiment in experiments}
         for experiment in (e for e in known.values() if e.status.is_finished):
             self.finish(experiment)
@@ -75,7 +76,7 @@ class Board:
         self.lines[experiment.id] = Line(
             experiment, f"{stage} seed {seed}", point.step, total, point.loss, reference
         )
-        if stage == "confirm" and point.step >= total:
+        if stage in ("confirm", "final") and point.step >= total:
             del self.lines[experiment.id]
 
     def finish(self, experiment: Experiment) -> None:
@@ -105,9 +106,7 @@ class Board:
 
 def steps_of(config: Config, stage: str) -> int:
     """Return the optimiser steps of one training at a stage."""
-    if stage == "probe":
-        return config.probe.steps
-    return config.confirm.steps if stage == "confirm" else config.explore.steps
+    return int(getattr(config, stage).steps)
 
 
 def describe_best(best: Experiment | None) -> str:

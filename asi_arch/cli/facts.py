@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from asi_arch.cli.options import SCORED
 from asi_arch.records import Campaign, Experiment
 from asi_arch.search.objective import WITHIN
 
@@ -9,15 +10,21 @@ if TYPE_CHECKING:
     from asi_arch.store import Store
 
 
+COLOURS = {"better": "green", "within noise": "yellow", "worse": "red", "": ""}
+"""What each mark is printed in."""
+
+
 def noise_floors(store: "Store", campaign: Campaign) -> dict[str, float | None]:
     """Return the measured noise of a paired difference at each stage, nats per token.
 
-    At `confirm` it is the one of the conclusion, which also counts the best found.
+    `final` is left out while nobody has come there. At `confirm` it is the one of the conclusion,
+    which also counts the best found.
     """
     from asi_arch.standings import standings
 
-    stages = ("explore", "confirm")
-    floors = {stage: standings(store, campaign.id, stage).noise for stage in stages}
+    floors = {stage: standings(store, campaign.id, stage).noise for stage in SCORED}
+    if floors["final"] is None:
+        del floors["final"]
     if campaign.conclusion is not None and campaign.conclusion.noise is not None:
         floors["confirm"] = campaign.conclusion.noise
     return floors

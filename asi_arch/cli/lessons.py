@@ -7,11 +7,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from asi_arch.cli.facts import mark
+from asi_arch.cli.facts import COLOURS, mark
 from asi_arch.cli.opened import opened
 from asi_arch.cli.options import DEFAULT_DB, CampaignId, Db, Debug, Json
 from asi_arch.cli.output import NONE, number, out, print_json
-from asi_arch.cli.results import COLOURS
 from asi_arch.records import Experiment, Lesson
 
 _NONE = (

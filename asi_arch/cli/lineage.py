@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from rich.tree import Tree
 
-from asi_arch.cli.facts import mark
+from asi_arch.cli.facts import COLOURS, mark
 from asi_arch.cli.opened import opened
 from asi_arch.cli.options import DEFAULT_DB, CampaignId, Db, Debug, Json
 from asi_arch.cli.output import number, out, print_json, signed
-from asi_arch.cli.results import COLOURS
 
 if TYPE_CHECKING:
     from asi_arch.store.records import LineageRow

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,7 +10,10 @@ from asi_arch.configure import preset_names
 from asi_arch.records import SandboxMode
 
 DEFAULT_DB = "asi-arch.db"
-STAGES = ("probe", "explore", "confirm")
+STAGES = ("probe", "explore", "confirm", "final")
+SCORED = STAGES[1:]
+"""The stages that are scored by held-out loss; `probe` is a gate."""
+ScoredStage = Literal["explore", "confirm", "final"]
 _DEBUG = "asi_arch.debug"
 LARGEST_ID = 2**31 - 1
 
@@ -97,6 +100,12 @@ Agents = Annotated[
     str,
     typer.Option(
         "--agents", metavar="DIR", help="Folder with role cards of your own, role/task.md."
+    ),
+]
+Gpus = Annotated[
+    int | None,
+    typer.Option(
+        "--gpus", metavar="N", min=0, help="GPUs to use, one a job; all if not given; 0: the CPU."
     ),
 ]
 Sandbox = Annotated[

@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from asi_arch.cli.facts import mark
+from asi_arch.cli.facts import COLOURS, mark
 from asi_arch.cli.output import NONE, Column, count, number, signed, table, with_error
 from asi_arch.cli.parts import print_parts
-from asi_arch.cli.results import COLOURS, marks_line, noise_line
+from asi_arch.cli.results import marks_line, noise_line
 from asi_arch.cli.spark import sparklines
 from asi_arch.records import Experiment, Finding, Run
 
@@ -33,6 +33,7 @@ class Portrait:
     facts: Mapping[str, "Standings"]
     marks: dict[str, float]
     noise: dict[str, float | None]
+    gates: Mapping[str, str]
 
     def name_of(self, id: int | None) -> str | None:
         """Return the name of another experiment of the campaign."""
@@ -79,6 +80,8 @@ def _head(found: Portrait, console: Console) -> None:
         gain = found.facts["explore"].gain(e.id)
         line = Text("fitness: ").append(f"{e.fitness:+.2f} {meaning}".strip(), COLOURS[meaning])
         console.print(line.append(f", gain {number(gain, sign=True)} nats per token at explore"))
+    for stage, why in found.gates.items():
+        console.print(Text(f"came to {stage}: {_GATES[why]}"))
     if e.parent_id is not None:
         console.print(Text(f"parent: {_with_id(found, e.parent_id)}"))
     if e.reference_ids:
@@ -89,6 +92,13 @@ def _head(found: Portrait, console: Console) -> None:
     if e.twin_ids:
         shown = ", ".join(_with_id(found, id) for id in dict.fromkeys(e.twin_ids))
         console.print(Text(f"earlier proposals repeated: {shown}", "yellow"))
+
+
+_GATES = {
+    "winner": "passed the gate",
+    "loser": "did not pass the gate, drawn by chance to see what the gate misses",
+    "named": "named by asi-arch final",
+}
 
 
 def _with_id(found: Portrait, id: int) -> str:

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from asi_arch.cli.facts import mark, noise_floors, reference_marks
+from asi_arch.cli.facts import COLOURS, mark, noise_floors, reference_marks
 from asi_arch.cli.output import NONE, Column, count, number, signed, table, with_error
+from asi_arch.cli.stage_table import later_stages, stage_table
 from asi_arch.records import Campaign, Conclusion
 from asi_arch.search.objective import WITHIN
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from asi_arch.store import Store
     from asi_arch.store.records import LeaderboardRow
 
-COLOURS = {"better": "green", "within noise": "yellow", "worse": "red", "": ""}
 _CAPTION = (
     "fitness: mean gain over the strongest baseline at explore (same seeds), in units of the "
     f"noise floor; below {WITHIN:g} either way it is within the noise, and the best of many is "
@@ -79,20 +79,6 @@ def leaderboard_table(found: list[Place], width: int) -> Padding:
     return table(columns, found, width, title="Leaderboard")
 
 
-def confirm_table(found: list[Place], width: int) -> Padding:
-    """Return who was trained again with fresh seeds, and how that went, as a table that fits."""
-    confirmed = [place for place in found if place.row.confirm_loss is not None]
-    columns = [
-        Column[Place]("id", lambda p: str(p.row.experiment_id)),
-        Column[Place]("name", _name, left=True),
-        Column[Place]("loss", _confirm),
-        Column[Place]("seeds", lambda p: str(p.row.confirm_seeds)),
-        Column[Place]("gain", lambda p: signed(p.confirm_gain)),
-    ]
-    ranked = sorted(confirmed, key=lambda place: place.row.confirm_loss or 0)
-    return table(columns, ranked, width, title="Confirm: larger size, fresh seeds")
-
-
 def _name(place: Place) -> Text:
     return Text(place.row.name or NONE, "cyan" if place.row.kind == "baseline" else "")
 
@@ -106,10 +92,6 @@ def _mark(place: Place) -> Text:
 
 def _explore(place: Place) -> str:
     return with_error(place.row.explore_loss, place.row.explore_error, 3, "±")
-
-
-def _confirm(place: Place) -> str:
-    return with_error(place.row.confirm_loss, place.row.confirm_error, 3, "±")
 
 
 def marks_line(references: dict[str, float]) -> Text:
@@ -135,8 +117,8 @@ def print_results(store: "Store", campaign: Campaign, console: Console) -> None:
     """Print the leaderboard, the marks beside it, the noise and the conclusion."""
     found = places(store, campaign.id)
     console.print(leaderboard_table(found, console.width))
-    if any(place.row.confirm_seeds for place in found):
-        console.print(confirm_table(found, console.width))
+    for stage, reached in later_stages(store, campaign.id).items():
+        console.print(stage_table(reached, stage, console.width))
     console.print(Text(_CAPTION, "italic"))
     console.print(marks_line(reference_marks(store, campaign.id)))
     console.print(noise_line(noise_floors(store, campaign)))
@@ -155,6 +137,10 @@ def results_document(store: "Store", campaign: Campaign) -> dict[str, Any]:
             | {"gain": p.gain, "confirm_gain": p.confirm_gain, "parent": p.parent, "mark": p.mark}
             for p in places(store, campaign.id)
         ],
+        "stages": {
+            stage: [place.document() for place in reached]
+            for stage, reached in later_stages(store, campaign.id).items()
+        },
         "references": reference_marks(store, campaign.id),
         "noise": noise_floors(store, campaign),
         "conclusion": campaign.conclusion,

@@ -14,6 +14,7 @@ from asi_arch.cli.options import (
     DataFolder,
     Db,
     Debug,
+    Gpus,
     Json,
     Preset,
     Sandbox,
@@ -42,7 +43,10 @@ def run(
     money: Annotated[float | None, typer.Option(help="Budget: US dollars.")] = None,
     llm_jobs: Annotated[int | None, typer.Option(help="Language model calls at once.")] = None,
     verify_jobs: Annotated[int | None, typer.Option(help="Verifications at once.")] = None,
-    train_jobs: Annotated[int | None, typer.Option(help="Trainings at once.")] = None,
+    train_jobs: Annotated[
+        int | None, typer.Option(help="Trainings at once; as many as GPUs if those are given.")
+    ] = None,
+    gpus: Gpus = None,
     team: Annotated[TeamName | None, typer.Option(help="Who proposes and writes.")] = None,
     backend: Annotated[
         str | None,
@@ -85,7 +89,8 @@ def run(
         "budget.money": money,
         "jobs.llm": llm_jobs,
         "jobs.verify": verify_jobs,
-        "jobs.train": train_jobs,
+        "jobs.train": (gpus or None) if train_jobs is None else train_jobs,
+        "jobs.gpus": gpus,
         "agents": agents or None,
         "sandbox": sandbox,
     }

@@ -6,7 +6,7 @@ import typer
 
 from asi_arch.cli.facts import noise_floors, reference_marks
 from asi_arch.cli.opened import opened
-from asi_arch.cli.options import DEFAULT_DB, Db, Debug, ExperimentId, Json
+from asi_arch.cli.options import DEFAULT_DB, SCORED, Db, Debug, ExperimentId, Json
 from asi_arch.cli.output import out, print_json
 from asi_arch.cli.portrait import Portrait, print_portrait
 from asi_arch.errors import UserError
@@ -66,9 +66,11 @@ def portrait(store: "Store", experiment: Experiment) -> Portrait:
     """Collect all that is known of an experiment."""
     campaign = store.campaign(experiment.campaign_id)
     others = {e.id: e for e in store.experiments(campaign.id)}
+    from asi_arch.entrances import notes
     from asi_arch.standings import standings
 
-    facts = {stage: standings(store, campaign.id, stage) for stage in ("explore", "confirm")}
+    came = notes(store, campaign.id)
+    facts = {stage: standings(store, campaign.id, stage) for stage in SCORED}
     references = {fact.reference_id for fact in facts.values() if fact.reference_id is not None}
     return Portrait(
         experiment=experiment,
@@ -82,6 +84,7 @@ def portrait(store: "Store", experiment: Experiment) -> Portrait:
         facts=facts,
         marks=reference_marks(store, campaign.id),
         noise=noise_floors(store, campaign),
+        gates={stage: why[experiment.id] for stage, why in came.items() if experiment.id in why},
     )
 
 
@@ -98,4 +101,5 @@ def _document(found: Portrait) -> dict[str, Any]:
         "reference": {stage: found.name_of(facts.reference_id) for stage, facts in stages},
         "references": found.marks,
         "noise": found.noise,
+        "gates": found.gates,
     }

@@ -1,5 +1,6 @@
 """Run a campaign in this process, show it, and print what came out."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,33 +15,38 @@ from asi_arch.cli.watchers import make_watcher
 from asi_arch.config import Config
 from asi_arch.configure import stored_config
 from asi_arch.records import Campaign
+from asi_arch.tracking import tracked
 
 if TYPE_CHECKING:
     from asi_arch.store import Store
 
+    Show = Callable[[Store, int, bool], None]
 
-def sit(store: "Store", record: Campaign, db: str, json: bool) -> None:
-    """Run a campaign to its end or until a signal, whose lock this process holds.
+
+def sit(store: "Store", record: Campaign, db: str, json: bool, show: "Show | None" = None) -> None:
+    """Run a campaign to its end or until a signal, whose lock this process holds; then show it.
 
     Raises:
         typer.Exit: 130 when a signal stopped it.
         UserError: the data cannot be read.
         AsiArchError: a baseline cannot be run.
     """
+    from asi_arch.further import finalists
     from asi_arch.launch import make_campaign
 
     config = stored_config(record)
     err().print(Text(_headline(record, config, db)), soft_wrap=True)
-    board = Board(record, config, store.experiments(record.id), store.runs(record.id))
+    named = len(finalists(store, record.id))
+    board = Board(record, config, store.experiments(record.id), store.runs(record.id), named)
     try:
-        with make_watcher(board) as watcher:
+        with make_watcher(board) as view, tracked(view, config.tracking, record) as watcher:
             run_until_signal(make_campaign(store, record, watcher).run())
     except KeyboardInterrupt:
         latest = store.campaign().id == record.id
         command = resume_command(db, None if latest else record.id)
         err().print(Text(f"stopped; go on with: {command}", "yellow"), soft_wrap=True)
         raise typer.Exit(130) from None
-    print_end(store, record.id, json)
+    (show or print_end)(store, record.id, json)
 
 
 def print_end(store: "Store", campaign_id: int, json: bool) -> None:

@@ -12,8 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from asi_arch.cli.alone import (
+    TrainedElsewhere,
+    measure_alone,
     prepare_alone,
     read_program,
+    read_training,
     temporary_runner,
     train_alone,
     verify_alone,
@@ -23,6 +26,7 @@ from asi_arch.cli.options import (
     ConfigFile,
     DataFolder,
     Debug,
+    Gpus,
     Json,
     Preset,
     Sandbox,
@@ -40,7 +44,18 @@ from asi_arch.config import Config
 from asi_arch.configure import load_config
 from asi_arch.records import Audit, Dataset, Finding, Measurement, MetricPoint
 
-StageName = Literal["probe", "explore", "confirm"]
+StageName = Literal["probe", "explore", "confirm", "final"]
+
+
+class _Work(NamedTuple):
+    """What is to be done; `elsewhere` is a training that was done without the sandbox."""
+
+    config: Config
+    program: str
+    stage: str
+    seed: int
+    check: bool
+    elsewhere: TrainedElsewhere | None
 
 
 class _Outcome(NamedTuple):
@@ -59,6 +74,12 @@ def train(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Default: the stage's first.")
     ] = None,
+    trained: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Measure what python -m asi_arch.train left there; do not train."
+        ),
+    ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Train without checking the program first.")
     ] = False,
@@ -66,6 +87,7 @@ def train(
     config: ConfigFile = None,
     set_: Settings = None,
     data: DataFolder = None,
+    gpus: Gpus = None,
     sandbox: Sandbox = None,
     json: Json = False,
     debug: Debug = False,
@@ -78,11 +100,16 @@ def train(
 
     Example: asi-arch train my_layer.py --stage explore --seed 1
     """
-    given = with_sandbox(with_data(set_, data), sandbox)
-    settings, program = load_config(preset, config, given).settled(), read_program(file)
+    wanted = [
+        *with_sandbox(with_data(set_, data), sandbox),
+        *([] if gpus is None else [f"jobs.gpus={gpus}"]),
+    ]
+    settings, program = load_config(preset, config, wanted).settled(), read_program(file)
     first = getattr(settings, stage).seeds[0] if seed is None else seed
+    elsewhere = None if trained is None else read_training(trained, stage)
     with Progress(console=err(), transient=True, disable=not sys.stderr.isatty()) as progress:
-        outcome = run_until_signal(_train(settings, program, stage, first, not no_verify, progress))
+        job = _Work(settings, program, stage, first, not no_verify, elsewhere)
+        outcome = run_until_signal(_train(job, progress))
     if json:
         print_json(_document(file, outcome))
     else:
@@ -91,19 +118,23 @@ def train(
         raise typer.Exit(1)
 
 
-async def _train(
-    config: Config, program: str, stage: str, seed: int, check: bool, progress: Progress
-) -> _Outcome:
-    task = progress.add_task("verify" if check else "prepare", total=None)
-    async with temporary_runner(config.sandbox) as runner:
-        findings = await verify_alone(runner, config, program) if check else None
+async def _train(work: _Work, progress: Progress) -> _Outcome:
+    config, stage = work.config, work.stage
+    task = progress.add_task("verify" if work.check else "prepare", total=None)
+    async with temporary_runner(config.sandbox, config.jobs.gpus) as runner:
+        findings = await verify_alone(runner, config, work.program) if work.check else None
         if findings and not all(finding.passed for finding in findings):
             return _Outcome(findings)
         progress.update(task, description="prepare data")
         dataset = None if stage == "probe" else await prepare_alone(runner, config)
-        progress.update(task, description=f"{stage} seed {seed}", total=steps_of(config, stage))
+        if work.elsewhere is not None:
+            progress.update(task, description="measure")
+            measurement = await measure_alone(runner, config, work.program, work.elsewhere)
+            return _Outcome(findings, dataset, measurement)
+        total = steps_of(config, stage)
+        progress.update(task, description=f"{stage} seed {work.seed}", total=total)
         advance = _advance(progress, task)
-        measurement = await train_alone(runner, config, program, stage, seed, advance)
+        measurement = await train_alone(runner, config, work.program, stage, work.seed, advance)
         return _Outcome(findings, dataset, measurement)
 
 
@@ -133,10 +164,16 @@ def _measurement_table(got: Measurement) -> Table:
         ("parameters", f"{count(got.parameters)}, {count(got.non_embedding)} without embeddings"),
         ("MLP width", count(got.mlp_width)),
         ("tokens", count(got.tokens)),
+        ("learning rate", _learning_rate(got)),
         ("tokens/s", count(got.tokens_per_second)),
+        ("work", f"{got.flops_per_token / 1e6:.3g} MFLOP a token, {_speed(got)} TFLOP/s"),
+        ("device", f"{got.device}, {got.micro_batch} sequences at once, compiled: {got.compiled}"),
         ("seconds", number(got.seconds, 1)),
         ("peak memory", f"{count(got.memory_bytes / 2**20)} MiB"),
     ]
+    if got.shares:
+        parts = ", ".join(f"{name} {share:.1%}" for name, share in got.shares.items())
+        rows.append(("of a step", parts))
     if got.loss is not None and got.stage != "probe":
         rows.insert(1, ("held-out loss", f"{with_error(got.loss, got.loss_error)} nats per token"))
     if got.audit is not None:
@@ -145,6 +182,15 @@ def _measurement_table(got: Measurement) -> Table:
     for name, value in rows:
         grid.add_row(name, value)
     return grid
+
+
+def _learning_rate(got: Measurement) -> str:
+    tried = ", ".join(f"{rate}: {number(loss)}" for rate, loss in got.sweep.items())
+    return f"{got.learning_rate:g}" + (f" of {tried}" if tried else "")
+
+
+def _speed(got: Measurement) -> str:
+    return f"{got.flops_per_token * got.tokens_per_second / 1e12:.3g}"
 
 
 def audit_rows(audit: Audit) -> list[tuple[str, str]]:

@@ -160,7 +160,7 @@ async def _verify(
     """Verify the files, so many at once, and return the reports in their order."""
     free = asyncio.Semaphore(jobs)
     with _progress(len(files)) as progress:
-        async with temporary_runner(config.sandbox) as runner:
+        async with temporary_runner(config.sandbox, config.jobs.gpus) as runner:
 
             async def report(number: int, file: Path) -> Report:
                 async with free:

@@ -2,6 +2,7 @@
 
 from asi_arch.config import Config, Probe, Stage
 from asi_arch.records import Experiment
+from asi_arch.search.gates import losers_of
 
 _ENOUGH = 0.01
 
@@ -9,8 +10,9 @@ _ENOUGH = 0.01
 class Work:
     """Counts tokens times parameters; verification and language models are left out."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, finalists: int = 0) -> None:
         self._config = config
+        self._finalists = finalists
         self._finished: dict[int, float] = {}
         self._shares: dict[tuple[int, str, int], float] = {}
         self._start = 0.0
@@ -30,22 +32,26 @@ class Work:
     def total(self) -> float:
         """Return the work of the whole campaign."""
         config, confirm = self._config, self._config.confirm
-        entrants = confirm.top + min(confirm.baselines, len(config.baselines))
+        entrants = confirm.top + losers_of(confirm) + _baselines(config, confirm)
         return (
             config.budget.experiments * self._to_explore("candidate")
             + len(config.baselines) * self._to_explore("baseline")
             + entrants * len(confirm.seeds) * _training(confirm)
+            + self._to_end()
         )
+
+    def _to_end(self) -> float:
+        """Return the work of `final`, for which somebody must have been named."""
+        config, final = self._config, self._config.final
+        entrants = self._finalists and self._finalists + _baselines(config, final)
+        return entrants * len(final.seeds) * _training(final)
 
     def done(self) -> float:
         """Return the work done."""
-        explore, confirm = _training(self._config.explore), _training(self._config.confirm)
         done = sum(self._finished.values())
         for (id, stage, _), share in self._shares.items():
-            if stage == "confirm":
-                done += share * confirm
-            elif stage == "explore" and id not in self._finished:
-                done += share * explore
+            if stage in ("confirm", "final") or (stage == "explore" and id not in self._finished):
+                done += share * _training(getattr(self._config, stage))
         return done
 
     def seconds_left(self, elapsed: float) -> float | None:
@@ -59,6 +65,10 @@ class Work:
         explore = self._config.explore
         seeds = explore.baseline_seeds if kind == "baseline" else explore.seeds
         return _probing(self._config.probe) + len(seeds) * _training(explore)
+
+
+def _baselines(config: Config, stage: Stage) -> int:
+    return min(stage.baselines, len(config.baselines))
 
 
 def _training(stage: Stage) -> float:

@@ -59,7 +59,7 @@ def score_text(
         ScoreError: hidden states have the wrong shape or are not finite.
         WeightsError: a file cannot be read.
     """
-    head = read_head(weights)
+    head = read_head(weights, stage.tied)
     tokens, closing = heldout_windows(stage, data), reported_windows(stage, data)
     shape = (stage.length, stage.hidden_size)
     states = _states(whole, {HELDOUT: (len(tokens), *shape), CLOSING: (len(closing), *shape)})

@@ -1,8 +1,8 @@
 """A process that has torch loaded and forks one child per job.
 
 A fork costs milliseconds where a fresh process pays seconds for importing torch. Generated code
-runs in the children only. Commands come on standard input, one job folder a line; for each, one
-JSON line goes to standard output when it has ended and every process it started is gone. When
+runs in the children only. Commands come on standard input, a GPU and a job folder a line; for each,
+one JSON line goes to standard output when it has ended and every process it started is gone. When
 standard input closes (the campaign has ended, or was killed), everything is killed.
 
 Limits: wall clock, resident memory of all processes of the job, number of processes and threads,
@@ -29,6 +29,7 @@ from typing import NoReturn
 
 from asi_arch.jobs import landlock, seccomp
 from asi_arch.jobs.folders import broken_by_files
+from asi_arch.jobs.gpus import VISIBLE
 from asi_arch.jobs.linux import (
     Process,
     adopt_orphans,
@@ -101,12 +102,16 @@ def _take_a_step() -> None:
     list(fit(number, [number(torch.zeros(1, 1)).sum()], steps=1, learning_rate=0.1))
 
 
-def start(folder: str, own_processes: bool) -> Child:
-    """Fork a child that does the job in `folder`, among processes of its own where that works."""
+def start(folder: str, gpu: str, own_processes: bool) -> Child:
+    """Fork a child that does the job in `folder` and sees one GPU, or none if that is empty.
+
+    It is among processes of its own where that works.
+    """
     job = JobPaths(Path(folder)).read_job()
     server = os.getpid()
     pid = os.fork()
     if pid == 0:
+        os.environ[VISIBLE] = gpu
         _be_the_child(Path(folder), job, server, own_processes)
     return Child(pid, folder, job.limits)
 
@@ -219,7 +224,8 @@ class Server:
         data = os.read(0, 65536)
         *lines, self.unread = (self.unread + data).split(b"\n")
         for line in lines:
-            child = start(line.decode(), self.own_processes)
+            gpu, _, folder = line.decode().partition("\t")
+            child = start(folder, gpu, self.own_processes)
             self.children[child.pid] = child
         return bool(data)
 

@@ -13,20 +13,26 @@ from pathlib import Path
 
 from asi_arch.errors import AsiArchError, UserError
 from asi_arch.jobs.folders import remove
+from asi_arch.jobs.gpus import VISIBLE, Gpus, machine_gpus
 from asi_arch.jobs.paths import JobPaths, brief, write_whole
 from asi_arch.jobs.sandbox import require, wrapped
 from asi_arch.jobs.values import flaw
 from asi_arch.jobs.worker import DISK_FULL
 from asi_arch.records import Job, JobError, JobResult, MetricPoint, Protections, SandboxMode
 
-_ALLOWED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+_ALLOWED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", VISIBLE)
 _SETTLED = {
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
-    "TORCHDYNAMO_DISABLE": "0" if any(Path("/dev").glob("nvidia[0-9]*")) else "1",
+    "TORCHDYNAMO_DISABLE": "0" if machine_gpus() else "1",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
-"""One thread a process, always; compilers are processes, which jobs without a GPU cannot start."""
+"""One thread a process, always; compilers are processes, which jobs without a GPU cannot start.
+
+Looking for GPUs through NVML leaves CUDA untouched in the fork server: its children could not use
+it otherwise.
+"""
 
 _PROGRESS_SECONDS = 0.25
 SERVER = ("-m", "asi_arch.jobs.forkserver")
@@ -43,15 +49,22 @@ class LocalRunner:
     A job that has already given a result for the same question is not run again; one that somebody
     killed (not a limit of ours) is started once more, apart from the others. With `sandbox` =
     "require" no job runs where this machine leaves files, processes or network open to it; without
-    `bubblewrap` it is not used even where it is installed.
+    `bubblewrap` it is not used even where it is installed. Each job sees one of `gpus` GPUs, of all
+    there are if that is not given.
     """
 
     def __init__(
-        self, root: Path, sandbox: SandboxMode = "auto", *, bubblewrap: bool = True
+        self,
+        root: Path,
+        sandbox: SandboxMode = "auto",
+        *,
+        gpus: int | None = None,
+        bubblewrap: bool = True,
     ) -> None:
         self.root = root.resolve()
         self.sandbox = sandbox
         self.bubblewrap = bubblewrap
+        self.gpus = Gpus(gpus)
         self.protections = Protections()
         self._server: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -62,9 +75,10 @@ class LocalRunner:
         """Start the fork server if there is none, and return what protects from its jobs.
 
         Raises:
-            UserError: this machine lacks protections that are required.
+            UserError: this machine lacks GPUs or protections that are required.
             AsiArchError: the fork server could not be started.
         """
+        self.gpus.require()
         async with self._starting:
             if self._server is None or self._server.returncode is not None:
                 await self._start_server()
@@ -110,6 +124,7 @@ class LocalRunner:
     ) -> JobResult:
         """Run a job on a fork server of its own: whoever kills that one harms no other job."""
         alone = LocalRunner(self.root, self.sandbox, bubblewrap=self.bubblewrap)
+        alone.gpus = self.gpus
         try:
             return await alone._run_once(paths, job, on_progress)
         finally:
@@ -119,7 +134,20 @@ class LocalRunner:
         self, paths: JobPaths, job: Job, on_progress: Callable[[MetricPoint], None]
     ) -> JobResult:
         token = _lay_out(paths, job)
-        ended = await self._submit(paths)
+        gpu = self.gpus.take()
+        try:
+            error = await self._watch(paths, await self._submit(paths, gpu), on_progress)
+        finally:
+            self.gpus.give_back(gpu)
+        return _claimed(paths, token) if error is None else JobResult(error=error)
+
+    async def _watch(
+        self,
+        paths: JobPaths,
+        ended: "asyncio.Future[JobError | None]",
+        on_progress: Callable[[MetricPoint], None],
+    ) -> JobError | None:
+        """Tell the progress of a job until it has ended; return what ended it, if not itself."""
         seen = 0
         while not ended.done():
             await asyncio.wait([ended], timeout=_PROGRESS_SECONDS)
@@ -127,8 +155,7 @@ class LocalRunner:
             seen += len(points)
             for point in points:
                 on_progress(point)
-        error = ended.result()
-        return _claimed(paths, token) if error is None else JobResult(error=error)
+        return ended.result()
 
     def folder(self, name: str) -> Path:
         """Return where the files of a job lie."""
@@ -143,12 +170,12 @@ class LocalRunner:
         if self._reader is not None:
             await self._reader
 
-    async def _submit(self, paths: JobPaths) -> "asyncio.Future[JobError | None]":
+    async def _submit(self, paths: JobPaths, gpu: str) -> "asyncio.Future[JobError | None]":
         await self.start()
         assert self._server is not None and self._server.stdin is not None
         ended: asyncio.Future[JobError | None] = asyncio.get_running_loop().create_future()
         self._waiting[str(paths.folder)] = ended
-        self._server.stdin.write(f"{paths.folder}\n".encode())
+        self._server.stdin.write(f"{gpu}\t{paths.folder}\n".encode())
         return ended
 
     async def _start_server(self) -> None:
@@ -209,19 +236,36 @@ def _finished(paths: JobPaths, job: Job) -> JobResult | None:
 
 
 def _lay_out(paths: JobPaths, job: Job) -> str:
-    """Make the folder afresh, whatever generated code has left in its place; return its token."""
+    """Make the folder afresh, whatever generated code has left in its place; return its token.
+
+    What the same job has saved of itself before it was killed stays.
+    """
     paths.result.unlink(missing_ok=True)
+    kept = _set_aside(paths, job)
     if paths.folder.is_dir() and not paths.folder.is_symlink():
         remove(paths.folder)
     else:
         paths.folder.unlink(missing_ok=True)
     for folder in (paths.folder, *map(Path, job.writes)):
         folder.mkdir(parents=True, exist_ok=True)
+    if kept is not None:
+        kept.replace(paths.checkpoint)
     paths.program.write_text(job.program, encoding="utf-8")
     token = secrets.token_hex(16)
     paths.token.write_text(token)
     write_whole(paths.job, job.model_dump_json())
     return token
+
+
+def _set_aside(paths: JobPaths, job: Job) -> Path | None:
+    """Move the checkpoint of the same job out of its folder; None where there is none."""
+    try:
+        is_same = paths.read_job() == job
+    except (OSError, ValueError):
+        return None
+    if not is_same or paths.checkpoint.is_symlink() or not paths.checkpoint.is_file():
+        return None
+    return paths.checkpoint.replace(paths.folder.with_suffix(".checkpoint"))
 
 
 def _why_ended(code: int, broken_limit: str) -> JobError | None:

@@ -93,6 +93,11 @@ class JobPaths:
         return self.folder / "metrics.jsonl"
 
     @property
+    def checkpoint(self) -> Path:
+        """What a training has saved of itself on the way; gone when it ends."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
     def weights(self) -> Path:
         """What a training job has trained."""
         return self.folder / "weights.safetensors"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asi_arch.config import Config
-from asi_arch.data import part
-from asi_arch.records import Job
+from asi_arch.data import VOCAB_SIZE, part
+from asi_arch.records import Job, Pace
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def verify_job(
         "stage_hidden_size": stage.hidden_size,
         "stage_num_heads": stage.num_heads,
         "num_layers": stage.num_layers,
+        "vocab_size": stage.vocab_size or VOCAB_SIZE,
+        "tied": stage.tied,
         "parameters": stage.parameters,
         **config.verify.model_dump(mode="json"),
     }
@@ -63,8 +65,16 @@ def training_name(experiment_id: int, stage: str, seed: int) -> str:
     return f"{experiment_id:05d}-{stage}-{seed}"
 
 
-def training_job(name: str, program: str, config: Config, stage: str, seed: int, data: Path) -> Job:
-    """Return the job that trains a program at a stage with one seed.
+def training_job(
+    name: str,
+    program: str,
+    config: Config,
+    stage: str,
+    seed: int,
+    data: Path,
+    pace: Pace | None = None,
+) -> Job:
+    """Return the job that trains a program at a stage with one seed, which `pace` may end early.
 
     It sees the training part of the data in the folder `data`, never the held-out part.
     """
@@ -73,7 +83,12 @@ def training_job(name: str, program: str, config: Config, stage: str, seed: int,
         name=name,
         kind="probe" if stage == "probe" else "train",
         program=program,
-        spec={**_stage(config, stage), "seed": seed, "text": str(text)},
+        spec={
+            **_stage(config, stage),
+            "seed": seed,
+            "text": str(text),
+            "pace": pace and pace.model_dump(mode="json"),
+        },
         reads=() if stage == "probe" else (str(text),),
         limits=config.train_limits,
     )
@@ -84,13 +99,20 @@ def questions_job(name: str, config: Config, trained: Trained, data: Path) -> Jo
     return _examination(name, "questions", config, trained, _text(trained, data))
 
 
-def hidden_job(name: str, config: Config, trained: Trained, questions: Path, last: bool) -> Job:
+def hidden_job(name: str, config: Config, trained: Trained, questions: Path, last: int) -> Job:
     """Return the job that asks a trained model, which gets token ids and no labels.
 
-    With `last`, only the hidden state at the end of each question is wanted.
+    Only the `last` hidden states of each question are wanted; 0 means all.
     """
     job = _examination(name, "hidden", config, trained, {"questions": questions})
     spec = {**job.spec, "seed": trained.seed, "last": last}
+    return job.model_copy(update={"program": trained.program, "spec": spec})
+
+
+def generate_job(name: str, config: Config, trained: Trained, questions: Path, count: int) -> Job:
+    """Return the job that lets a trained model write `count` token ids after each question."""
+    job = _examination(name, "generate", config, trained, {"questions": questions})
+    spec = {**job.spec, "seed": trained.seed, "count": count}
     return job.model_copy(update={"program": trained.program, "spec": spec})
 
 
@@ -110,7 +132,7 @@ def score_job(
 
 def _examination(
     name: str,
-    kind: Literal["questions", "hidden", "score"],
+    kind: Literal["questions", "hidden", "generate", "score"],
     config: Config,
     trained: Trained,
     files: Mapping[str, Path],

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asi_arch.errors import AsiArchError
+from asi_arch.errors import AsiArchError, OutOfMemory, StoppedEarly
 from asi_arch.jobs.paths import JobPaths
-from asi_arch.records import Claim, Job, JobError, JobResult, Training
+from asi_arch.records import Claim, Job, JobError, JobResult, Pace, Training
 
 if TYPE_CHECKING:
     from asi_arch.train.model import LanguageModel
@@ -48,6 +48,10 @@ def describe(problem: BaseException) -> JobError:
     """Return what a person or an engineer needs to know about an exception of a job."""
     trace = "".join(traceback.format_exception(problem))[-_TRACE_CHARACTERS:]
     message = f"{type(problem).__name__}: {problem}"
+    if isinstance(problem, StoppedEarly):
+        return JobError(kind="stopped", message=str(problem))
+    if isinstance(problem, OutOfMemory):
+        return JobError(kind="memory", message=str(problem))
     if isinstance(problem, AsiArchError):
         return JobError(kind="exception", message=str(problem))
     if isinstance(problem, MemoryError) or "allocate memory" in message:
@@ -88,16 +92,19 @@ def _probe(job: Job, paths: JobPaths) -> dict[str, Any]:
 
 def _train(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Stage
-    from asi_arch.train.trainer import train
+    from asi_arch.data import load
+    from asi_arch.train.trainer import Task, train
 
-    model, training = train(
+    pace = job.spec["pace"]
+    task = Task(
         job.program,
         Stage(**job.spec["stage"]),
-        name=job.spec["name"],
-        seed=job.spec["seed"],
-        text=Path(job.spec["text"]),
-        on_progress=paths.append_metric,
+        job.spec["seed"],
+        load(Path(job.spec["text"])),
+        paths.checkpoint,
+        Pace(**pace) if pace else None,
     )
+    model, training = train(task, job.spec["name"], paths.append_metric)
     return _trained(model, training, paths)
 
 
@@ -143,6 +150,21 @@ def _hidden(job: Job, paths: JobPaths) -> dict[str, Any]:
     return {"batches": len(states)}
 
 
+def _generate(job: Job, paths: JobPaths) -> dict[str, Any]:
+    from asi_arch.config import Stage
+    from asi_arch.evaluate.hidden import write_on
+
+    written = write_on(
+        job.program,
+        Stage(**job.spec["stage"]),
+        seed=job.spec["seed"],
+        weights=Path(job.spec["weights"]),
+        questions=Path(job.spec["questions"]),
+        count=job.spec["count"],
+    )
+    return {"written": written}
+
+
 def _score(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Probe, Stage
     from asi_arch.evaluate.score import score_recall, score_text
@@ -169,5 +191,6 @@ KINDS: dict[str, Callable[[Job, JobPaths], dict[str, Any]]] = {
     "train": _train,
     "questions": _questions,
     "hidden": _hidden,
+    "generate": _generate,
     "score": _score,
 }

@@ -132,6 +132,19 @@ class SpendRow(Record):
     seconds: float
 
 
+class EffortRow(Record):
+    """What the trainings of a stage took on one kind of device; `failed` ones gave no result."""
+
+    stage: str
+    device: str
+    runs: int
+    failed: int
+    tokens: int
+    seconds: float
+    fewest_parameters: int | None
+    most_parameters: int | None
+
+
 class DatabaseInfo(Record):
     """Where the database is, its schema and its size; `url` carries no password."""
 

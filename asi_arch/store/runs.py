@@ -1,13 +1,16 @@
 """Training runs with their curves and scores."""
 
 import math
+from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session, joinedload, subqueryload
 
-from asi_arch.records import Audit, Measurement, MetricPoint, Run, Score
+from asi_arch.errors import UserError
+from asi_arch.records import Audit, JobError, Measurement, MetricPoint, Run, Score
 from asi_arch.store.campaigns import find_campaign
 from asi_arch.store.experiments import find_experiment
+from asi_arch.store.records import EffortRow
 from asi_arch.store.tables import AuditRow, ExperimentRow, MetricRow, RunRow, ScoreRow
 
 
@@ -54,7 +57,7 @@ def _judge(measurement: Measurement) -> tuple[str, str]:
 
 
 def save_failed_run(
-    session: Session, experiment_id: int, stage: str, seed: int, reason: str, trace: str
+    session: Session, experiment_id: int, stage: str, seed: int, error: JobError
 ) -> Run:
     """Record why a training gave no measurement. A run once saved stays."""
     known = _find(session, experiment_id, stage, seed)
@@ -64,11 +67,34 @@ def save_failed_run(
         experiment_id=experiment_id,
         stage=stage,
         seed=seed,
-        status="failed",
-        reason=reason,
-        trace=trace,
+        status="stopped" if error.kind == "stopped" else "failed",
+        reason=error.message,
+        trace=error.trace,
     )
     return _add(session, row)
+
+
+def save_scores(
+    session: Session, experiment_id: int, stage: str, seed: int, scores: Sequence[Score]
+) -> None:
+    """Add scores to a run; those of the same benchmark and metric are replaced."""
+    row = _find(session, experiment_id, stage, seed)
+    if row is None:
+        raise UserError(f"experiment {experiment_id} has no run at {stage} with seed {seed}")
+    new = {(score.benchmark, score.metric) for score in scores}
+    kept = [_to_score(one) for one in row.scores if (one.benchmark, one.metric) not in new]
+    session.execute(delete(ScoreRow).filter_by(experiment_id=experiment_id, stage=stage, seed=seed))
+    session.expire(row)
+    session.add_all(
+        ScoreRow(
+            experiment_id=experiment_id,
+            stage=stage,
+            seed=seed,
+            position=position,
+            **score.model_dump(),
+        )
+        for position, score in enumerate([*kept, *scores])
+    )
 
 
 def discard_runs(session: Session, experiment_id: int) -> None:
@@ -110,6 +136,49 @@ def list_losses(session: Session, campaign_id: int, stage: str) -> dict[int, dic
     return found
 
 
+def list_heldout(
+    session: Session, campaign_id: int, stage: str
+) -> dict[int, dict[int, tuple[float, ...]]]:
+    """Return {experiment id: {seed: losses of the held-out windows}}; the mean where only it is."""
+    rows = (
+        select(RunRow.experiment_id, RunRow.seed, RunRow.loss, RunRow.heldout)
+        .join(ExperimentRow)
+        .where(ExperimentRow.campaign_id == campaign_id, RunRow.stage == stage)
+        .where(RunRow.status == "complete", RunRow.loss.is_not(None))
+        .order_by(RunRow.experiment_id, RunRow.seed)
+    )
+    found: dict[int, dict[int, tuple[float, ...]]] = {}
+    for experiment_id, seed, loss, heldout in session.execute(rows):
+        found.setdefault(experiment_id, {})[seed] = tuple(heldout or (loss,))
+    return found
+
+
+def list_efforts(session: Session, campaign_id: int) -> list[EffortRow]:
+    """Return what the runs of each stage took, by device."""
+    find_campaign(session, campaign_id)
+    sums = (
+        select(
+            RunRow.stage,
+            RunRow.device,
+            func.count(),
+            func.sum(case((RunRow.status == "complete", 0), else_=1)),
+            func.coalesce(func.sum(RunRow.tokens), 0),
+            func.coalesce(func.sum(RunRow.seconds), 0.0),
+            func.min(RunRow.parameters),
+            func.max(RunRow.parameters),
+        )
+        .join(ExperimentRow)
+        .where(ExperimentRow.campaign_id == campaign_id)
+        .group_by(RunRow.stage, RunRow.device)
+        .order_by(RunRow.stage, RunRow.device)
+    )
+    names = EffortRow.model_fields
+    return [
+        EffortRow.model_validate(dict(zip(names, row, strict=True)))
+        for row in session.execute(sums)
+    ]
+
+
 def _find(session: Session, experiment_id: int, stage: str, seed: int) -> RunRow | None:
     find_experiment(session, experiment_id)
     return session.get(RunRow, (experiment_id, stage, seed))
@@ -130,7 +199,7 @@ def _to_run(row: RunRow) -> Run:
         status=row.status,
         reason=row.reason,
         trace=row.trace,
-        measurement=None if row.status == "failed" else _to_measurement(row),
+        measurement=None if row.status in ("failed", "stopped") else _to_measurement(row),
     )
 
 
@@ -138,8 +207,7 @@ def _to_measurement(row: RunRow) -> Measurement:
     return Measurement.model_validate(
         {
             **{name: getattr(row, name) for name in _PLAIN},
-            "seconds": _number(row.seconds),
-            "tokens_per_second": _number(row.tokens_per_second),
+            **{name: _number(getattr(row, name)) for name in _NUMBERS},
             "curve": [
                 MetricPoint(step=point.step, tokens=point.tokens, loss=_number(point.loss))
                 for point in row.metrics
@@ -150,8 +218,8 @@ def _to_measurement(row: RunRow) -> Measurement:
     )
 
 
-_ELSEWHERE = {"seconds", "tokens_per_second", "curve", "scores", "audit"}
-_PLAIN = Measurement.model_fields.keys() - _ELSEWHERE
+_NUMBERS = ("seconds", "tokens_per_second")
+_PLAIN = Measurement.model_fields.keys() - {*_NUMBERS, "curve", "scores", "audit"}
 
 
 def _to_audit(row: AuditRow) -> Audit:

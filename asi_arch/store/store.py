@@ -16,6 +16,7 @@ from asi_arch.records import (
     Entry,
     Experiment,
     Finding,
+    JobError,
     Judgement,
     Lesson,
     Measurement,
@@ -25,6 +26,7 @@ from asi_arch.records import (
     Reply,
     Request,
     Run,
+    Score,
     Status,
     Trace,
 )
@@ -42,6 +44,7 @@ from asi_arch.store.lessons import lessons_drawn, list_lessons, save_lessons
 from asi_arch.store.records import (
     CallRecord,
     DatabaseInfo,
+    EffortRow,
     EventRecord,
     LeaderboardRow,
     LineageRow,
@@ -230,10 +233,20 @@ class Store:
         return self._write(runs.save_run, experiment_id, measurement)
 
     def save_failed_run(
-        self, experiment_id: int, stage: str, seed: int, reason: str, trace: str = ""
+        self,
+        experiment_id: int,
+        stage: str,
+        seed: int,
+        error: JobError,
     ) -> Run:
         """Record why a training gave no measurement. A run once saved stays."""
-        return self._write(runs.save_failed_run, experiment_id, stage, seed, reason, trace)
+        return self._write(runs.save_failed_run, experiment_id, stage, seed, error)
+
+    def save_scores(
+        self, experiment_id: int, stage: str, seed: int, scores: Sequence[Score]
+    ) -> None:
+        """Add scores to a run; those of the same benchmark and metric are replaced."""
+        self._write(runs.save_scores, experiment_id, stage, seed, scores)
 
     def runs(
         self, campaign_id: int, stage: str | None = None, experiment_id: int | None = None
@@ -244,6 +257,17 @@ class Store:
     def losses(self, campaign_id: int, stage: str) -> dict[int, dict[int, float]]:
         """Return {experiment id: {seed: held-out loss}} at a stage, nats per token."""
         return self._read(runs.list_losses, campaign_id, stage)
+
+    def heldout(self, campaign_id: int, stage: str) -> dict[int, dict[int, tuple[float, ...]]]:
+        """Return {experiment id: {seed: losses of the held-out windows}} at a stage.
+
+        A run that kept none has one for all, its mean.
+        """
+        return self._read(runs.list_heldout, campaign_id, stage)
+
+    def efforts(self, campaign_id: int) -> list[EffortRow]:
+        """Return what the trainings of each stage took, by device."""
+        return self._read(runs.list_efforts, campaign_id)
 
     def set_status(self, experiment_id: int, status: Status) -> Experiment:
         """Record how far an experiment has come."""

@@ -206,6 +206,13 @@ class RunRow(Row):
     non_embedding: Mapped[BigOrNone]
     mlp_width: Mapped[int | None]
     tokens: Mapped[BigOrNone]
+    flops_per_token: Mapped[Big] = mapped_column(server_default="0")
+    learning_rate: Mapped[float] = mapped_column(server_default="0")
+    sweep: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    micro_batch: Mapped[int] = mapped_column(server_default="0")
+    compiled: Mapped[str] = mapped_column(server_default="no")
+    device: Mapped[str] = mapped_column(server_default="")
+    shares: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     loss: Mapped[float | None]
     loss_error: Mapped[float | None]
     seconds: Mapped[float | None]

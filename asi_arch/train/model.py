@@ -45,7 +45,7 @@ class Block(nn.Module):
 
 
 class LanguageModel(nn.Module):
-    """Decoder with tied embeddings over blocks that use the given layer as token mixer."""
+    """Decoder over blocks with the given layer as token mixer; its head may be the embedding."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class LanguageModel(nn.Module):
         num_layers: int,
         num_heads: int,
         mlp_width: int,
+        tied: bool = True,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, hidden_size)
@@ -65,6 +66,14 @@ class LanguageModel(nn.Module):
             for index in range(num_layers)
         )
         self.norm = nn.RMSNorm(hidden_size, eps=1e-6)
+        if not tied:
+            self.head = nn.Linear(hidden_size, vocab_size, bias=False)
+            nn.init.normal_(self.head.weight, std=0.02)
+
+    @property
+    def head_weight(self) -> Tensor:
+        """What turns hidden states into logits, [vocab_size, hidden_size]."""
+        return self.head.weight if hasattr(self, "head") else self.embedding.weight
 
     def hidden(self, tokens: Tensor) -> Tensor:
         """Map token ids [batch, length] to what the head reads [batch, length, hidden_size]."""
@@ -75,7 +84,7 @@ class LanguageModel(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map token ids [batch, length] to logits [batch, length, vocab_size]."""
-        return F.linear(self.hidden(tokens), self.embedding.weight)
+        return F.linear(self.hidden(tokens), self.head_weight)
 
 
 def build_model(
@@ -94,6 +103,7 @@ def build_model(
         stage.num_layers,
         vocab_size,
         stage.parameters,
+        is_tied(stage),
     )
     if size is None:
         raise SizeError(f"no MLP width brings the model within 1 % of {stage.parameters}")
@@ -104,11 +114,17 @@ def build_model(
         num_layers=stage.num_layers,
         num_heads=stage.num_heads,
         mlp_width=size.width,
+        tied=is_tied(stage),
     )
     total = sum(parameter.numel() for parameter in model.parameters())
     if abs(total - stage.parameters) > TOLERANCE * stage.parameters:
         raise SizeError(f"the model has {total} parameters, not {stage.parameters} within 1 %")
     return model.to(device()), size
+
+
+def is_tied(stage: Stage | Probe) -> bool:
+    """Whether the embedding is the head as well; it always is at `probe`."""
+    return not isinstance(stage, Stage) or stage.tied
 
 
 def mixer_parameters(layer: type[nn.Module], stage: Stage | Probe) -> int:

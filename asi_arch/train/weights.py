@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_model, save_file, save_model
 from torch import Tensor
 
 from asi_arch.errors import AsiArchError
 from asi_arch.train.model import LanguageModel, device
+from asi_arch.train.parallel import main_process, whole
 
-_HEAD = "embedding.weight"
+_HEADS = {True: "embedding.weight", False: "head.weight"}
 
 
 class WeightsError(AsiArchError):
@@ -19,6 +20,13 @@ class WeightsError(AsiArchError):
 def save_weights(model: LanguageModel, path: Path) -> None:
     """Write all parameters and buffers."""
     save_model(model, str(path))
+
+
+def save_whole(model: LanguageModel, path: Path) -> None:
+    """Write them in the main process, put together from all that train the model."""
+    tensors = {name: whole(tensor) for name, tensor in model.state_dict().items()}
+    if main_process():
+        save_file(tensors, path)
 
 
 def load_weights(model: LanguageModel, path: Path) -> None:
@@ -33,13 +41,14 @@ def load_weights(model: LanguageModel, path: Path) -> None:
         raise WeightsError(f"the weights do not fit a fresh model: {error}") from error
 
 
-def read_head(path: Path) -> Tensor:
-    """Return the tied embedding [vocab_size, hidden_size].
+def read_head(path: Path, tied: bool = True) -> Tensor:
+    """Return the head [vocab_size, hidden_size], which is the embedding if they are tied.
 
     Raises:
         WeightsError: there is none.
     """
-    return read_tensors(path, [_HEAD])[_HEAD].float()
+    name = _HEADS[tied]
+    return read_tensors(path, [name])[name].float()
 
 
 def read_tensors(path: Path, names: list[str]) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from torch import nn
 from asi_arch.errors import UserError
 from asi_arch.records import Finding
 from asi_arch.train.kernels import install
+from asi_arch.train.kernels.serve import start_serving
 from asi_arch.train.layer import ContractError, load_layer
 from asi_arch.verify import (
     batch,
@@ -55,15 +56,15 @@ def verify(source: str, settings: VerifySettings = DEFAULTS) -> list[Finding]:
     """Run the checks on a program, in order, and return one finding each.
 
     Where the program does not load, breaks the contract or interferes with its surroundings, that
-    is the only finding. The random states of Python, NumPy and torch are reseeded. Without a GPU,
-    PyTorch stands in for fla's kernels from now on.
+    is the only finding. The random states of Python, NumPy and torch are reseeded. The checks run
+    on the CPU everywhere: PyTorch stands in for fla's kernels from now on.
 
     Raises:
-        ImportError: the real fla was imported before, on a machine without a GPU.
+        ImportError: the real fla was imported before.
         UserError: `settings.only` names a check that does not exist.
     """
     wanted = known_checks(settings.only)
-    install()
+    start_serving()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -15,7 +15,7 @@ def check(subject: Subject) -> Finding:
     if settings.parameters is None:
         return Finding(check="parameters", passed=True, measured={"mixer": mixer})
     backbone = (hidden_size, settings.num_layers, settings.vocab_size)
-    size = match_width(mixer, *backbone, settings.parameters)
+    size = match_width(mixer, *backbone, settings.parameters, settings.tied)
     if size is not None:
         measured = {
             "mixer": mixer,
@@ -24,7 +24,7 @@ def check(subject: Subject) -> Finding:
             "mlp_width": size.width,
         }
         return Finding(check="parameters", passed=True, measured=measured)
-    smallest = model_size(mixer, *backbone, 1)
+    smallest = model_size(mixer, *backbone, 1, settings.tied)
     return Finding(
         check="parameters",
         passed=False,

@@ -23,6 +23,7 @@ class VerifySettings:
     stage_num_heads: int | None = None
     num_layers: int = 2
     vocab_size: int = 256
+    tied: bool = True
     parameters: int | None = None
     """Total the whole model must come to; None only counts."""
     max_exponent: float = 1.2

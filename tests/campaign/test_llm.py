@@ -7,19 +7,29 @@ from pathlib import Path
 import pytest
 
 from asi_arch.backends.scripted import ScriptedBackend
+from asi_arch.config import Config
 from asi_arch.errors import BackendError
 from asi_arch.launch import make_campaign, new_campaign
-from asi_arch.records import Reply, Request, Status
+from asi_arch.records import Campaign, Reply, Request, Status
 from asi_arch.store import Store
 from asi_arch.testing import LLMServer, llm_server
 from asi_arch.testing.scripted_answers import answer
 from tests.campaigns import Silence, run_campaign, text_folder, tiny_config
+from tests.over_http import go_on
+from tests.simulation import success
 
 ROLES = ("researcher", "engineer", "analyst")
 
 
 def llm_settings(**role: str) -> list[str]:
     return ["team=llm", *(f"roles.{r}.{key}={role[key]}" for r in ROLES for key in role)]
+
+
+def play_once(store: Store, config: Config, folder: Path) -> Campaign:
+    """Run a new campaign whose jobs answer at once, as far as it comes."""
+    record = new_campaign(store, config, folder)
+    go_on(store, record, config, success)
+    return store.campaign(record.id)
 
 
 @pytest.fixture
@@ -84,10 +94,10 @@ def test_a_token_budget_stops_calls_and_more_of_it_goes_on(
     settings = llm_settings(backend="openai", base_url=server.url, model="scripted")
     settings += [f"roles.{role}.max_tokens=100" for role in ROLES]
     config = tiny_config(text, *settings, "budget.tokens=9000")
-    record, conclusion = run_campaign(str(tmp_path / "a.db"), config, tmp_path)
-    assert conclusion is None
-    assert record.status == "stopped" and "9000 tokens are spent" in record.reason
     with Store.open(str(tmp_path / "a.db")) as store:
+        record = play_once(store, config, tmp_path)
+        assert record.conclusion is None
+        assert record.status == "stopped" and "9000 tokens are spent" in record.reason
         assert 0 < store.total_spend(record.id).tokens <= 9000
 
 
@@ -98,21 +108,21 @@ def test_a_money_budget_stops_calls(server: LLMServer, tmp_path: Path) -> None:
     )
     settings += [f"roles.{role}.max_tokens=1000" for role in ROLES]
     config = tiny_config(text, *settings, "budget.money=0.03")
-    record, _ = run_campaign(str(tmp_path / "a.db"), config, tmp_path)
-    assert record.status == "stopped" and "US dollars are spent" in record.reason
     with Store.open(str(tmp_path / "a.db")) as store:
+        record = play_once(store, config, tmp_path)
         spent, calls = store.total_spend(record.id), store.calls(record.id)
+    assert record.status == "stopped" and "US dollars are spent" in record.reason
     dollars = sum(2 * c.prompt_tokens + 8 * c.completion_tokens for c in calls) / 1e6
     assert spent.cost == pytest.approx(dollars) and 0 < spent.cost <= 0.03
 
 
 def test_a_dead_server_fails_experiments_and_not_the_campaign(tmp_path: Path) -> None:
     text = text_folder(tmp_path / "text")
-    settings = llm_settings(backend="openai", base_url="http://127.0.0.1:9/v1", model="none")
+    dead = "http://127.0.0.1:9/v1"
+    settings = llm_settings(backend="openai", base_url=dead, model="none", retries="1")
     config = tiny_config(text, *settings, "budget.experiments=1")
-    run_campaign(str(tmp_path / "a.db"), config, tmp_path)
     with Store.open(str(tmp_path / "a.db")) as store:
-        campaign = store.campaign()
+        campaign = play_once(store, config, tmp_path)
         (candidate,) = store.experiments(campaign.id, kind="candidate")
     assert candidate.status is Status.FAILED and "127.0.0.1:9" in candidate.reason
     assert campaign.conclusion is not None
@@ -132,9 +142,9 @@ def test_a_measurement_counts_without_an_analysis(tmp_path: Path) -> None:
     text = text_folder(tmp_path / "text")
     settings = llm_settings(backend=f"{__name__}:NoAnalyst", model="none")
     config = tiny_config(text, *settings, "budget.experiments=1")
-    run_campaign(str(tmp_path / "a.db"), config, tmp_path)
     with Store.open(str(tmp_path / "a.db")) as store:
-        (candidate,) = store.experiments(store.campaign().id, kind="candidate")
+        record = play_once(store, config, tmp_path)
+        (candidate,) = store.experiments(record.id, kind="candidate")
     assert candidate.status is Status.COMPLETE and candidate.fitness is not None
     assert candidate.analysis is not None and "out of words" in candidate.analysis.summary
 
@@ -144,5 +154,5 @@ def test_a_backend_by_name_or_dotted_path(backend: str, tmp_path: Path) -> None:
     text = text_folder(tmp_path / "text")
     settings = llm_settings(backend=backend, model="none")
     config = tiny_config(text, *settings, "budget.experiments=1")
-    record, _ = run_campaign(str(tmp_path / "a.db"), config, tmp_path)
-    assert record.status == "complete"
+    with Store.open(str(tmp_path / "a.db")) as store:
+        assert play_once(store, config, tmp_path).status == "complete"

@@ -19,6 +19,7 @@ from asi_arch.records import (
     Dataset,
     Experiment,
     Finding,
+    JobError,
     Judgement,
     Lesson,
     Measurement,
@@ -271,7 +272,12 @@ def populate(db: str, folder: Path) -> Populated:
         store.save_findings(rejected, 0, [broken], verified=False)
         store.finish_experiment(rejected, Status.REJECTED, reason="batch: rows mix")
         failed = add_twin(store, campaign, good, baselines["deltanet"])
-        store.save_failed_run(failed, "explore", 0, "the training loss became nan at step 7")
+        store.save_failed_run(
+            failed,
+            "explore",
+            0,
+            JobError(kind="exception", message="the training loss became nan at step 7"),
+        )
         store.finish_experiment(failed, Status.FAILED, reason="explore: nan")
         add_calls(store, good, failed)
         add_opinions(store, campaign, good, rejected)

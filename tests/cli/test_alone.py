@@ -33,7 +33,7 @@ class InventedRunner:
     results: dict[str, JobResult] = {}
     jobs: list[Job] = []
 
-    def __init__(self, root: Path, sandbox: str) -> None:
+    def __init__(self, root: Path, sandbox: str, gpus: int | None) -> None:
         self.root = root
         self.protections = Protections(files=True, network=True, processes=True, calls=True)
 
@@ -210,6 +210,48 @@ def test_train_measures_beside_the_marks(call: Call, results: dict[str, JobResul
     kinds = ["verify", "prepare", "train", "questions", "hidden", "hidden", "score"]
     assert [job.kind for job in InventedRunner.jobs] == kinds
     assert InventedRunner.jobs[2].spec["seed"] == 1
+
+
+def test_train_shows_how_it_was_trained(call: Call, results: dict[str, JobResult]) -> None:
+    how = {
+        "learning_rate": 2e-3,
+        "sweep": {"0.001": 5.4, "0.002": 4.9},
+        "flops_per_token": 600_000,
+        "micro_batch": 2,
+        "device": "CPU",
+        "shares": {"loader": 0.02, "optimizer": 0.1},
+    }
+    results["train"] = JobResult(value=(results["train"].value or {}) | how)
+    shown = call("train", "layer.py", "--stage", "explore", "--seed", 1).stdout
+    assert "0.002 of 0.001: 5.4000, 0.002: 4.9000" in shown
+    assert "0.6 MFLOP a token" in shown and "loader 2.0%, optimizer 10.0%" in shown
+    assert "CPU, 2 sequences at once, compiled: no" in shown
+
+
+def test_what_was_trained_elsewhere_is_measured(call: Call, results: dict[str, JobResult]) -> None:
+    trained = Training.model_validate(results["train"].value)
+    folder = Path("run")
+    folder.mkdir()
+    (folder / "training.json").write_text(trained.model_dump_json())
+    result = call("train", "layer.py", "--stage", "explore", "--trained", "run", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["measurement"]["loss"] == 1.6
+    kinds = ["verify", "prepare", "questions", "hidden", "hidden", "score"]
+    assert [job.kind for job in InventedRunner.jobs] == kinds
+    weights = str((folder / "weights.safetensors").resolve())
+    assert {job.spec.get("weights", weights) for job in InventedRunner.jobs} == {weights}
+
+
+def test_what_was_not_trained_elsewhere_is_explained(
+    call: Call, results: dict[str, JobResult]
+) -> None:
+    result = call("train", "layer.py", "--stage", "explore", "--trained", "run")
+    assert result.exit_code == 2 and "run/training.json is no finished training" in result.stderr
+    Path("run").mkdir()
+    trained = Training.model_validate(results["train"].value)
+    Path("run/training.json").write_text(trained.model_dump_json())
+    result = call("train", "layer.py", "--stage", "confirm", "--trained", "run")
+    assert result.exit_code == 2 and "was trained at explore, not at confirm" in result.stderr
 
 
 def test_train_measures_nothing_that_is_dishonest(

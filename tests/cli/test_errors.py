@@ -25,7 +25,7 @@ BAD_RUNS = {
     "too few tokens": (("--set", "explore.tokens=9"), "less than one step"),
     "unpaired seeds": (("--set", "explore.seeds=[77]"), "must be among explore.baseline_seeds"),
     "no config": (("--config", "none.toml"), "cannot read the configuration none.toml"),
-    "no experiments": (("--experiments", "0"), "budget.experiments = 0 is not allowed"),
+    "no experiments": (("--experiments", "-1"), "budget.experiments = -1 is not allowed"),
     "negative minutes": (("--minutes", "-3"), "budget.minutes = -3.0 is not allowed"),
     "no money": (("--money", "0"), "budget.money = 0.0 is not allowed"),
     "no slots": (("--train-jobs", "0"), "jobs.train = 0 is not allowed"),

@@ -35,7 +35,8 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_command_is_there() -> None:
     names = (
         "run resume status leaderboard show diff lineage provenance baselines spend verify train "
-        "audit presets doctor db data backends knowledge prompts replay calls agreement lessons"
+        "audit presets doctor db data backends knowledge prompts replay calls agreement lessons "
+        "promote final compare stages export"
     )
     assert {path[0] for path in ALL} == set(names.split())
 
@@ -78,7 +79,7 @@ def test_closed_streams(closed: str, populated: Any) -> None:
 
 def test_completion() -> None:
     assert complete_presets("de") == ["demo"]
-    assert complete_stages("") == ["probe", "explore", "confirm"]
+    assert complete_stages("") == ["probe", "explore", "confirm", "final"]
     assert complete_stages("x") == []
 
 

@@ -27,7 +27,8 @@ def test_leaderboard_ranks_and_concludes(ask: Ask) -> None:
     assert CONCLUSION in text
     assert "5 Mixer2 – rejected" in text
     confirm = text[text.index("Confirm: larger size, fresh seeds") :]
-    assert re.search(r"4 Mixer1 [\d.]+±[\d.]+ \d \+0\.2000 3 gated_deltanet", confirm)
+    line = r"4 Mixer1 [\d.]+±[\d.]+ 3 \+0\.2000±0\.0000 better 2 deltanet"
+    assert re.search(line, confirm)
 
 
 def test_leaderboard_document(ask_json: AskJson) -> None:

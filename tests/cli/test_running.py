@@ -16,6 +16,7 @@ from typer.testing import Result
 from asi_arch.cli.board import Board
 from asi_arch.cli.signals import run_until_signal
 from asi_arch.cli.watchers import LiveView, LogLines
+from asi_arch.cli.work import Work
 from asi_arch.config import Config
 from asi_arch.configure import load_config
 from asi_arch.interfaces import Watcher
@@ -253,6 +254,11 @@ def test_time_left_follows_the_work_done(board: Board) -> None:
     quarter = work.seconds_left(10.0)
     board.finish(experiment(3, status=Status.COMPLETE))
     assert quarter is not None and work.seconds_left(20.0) == pytest.approx(quarter - 10.0)
+
+
+def test_finalists_are_work_too() -> None:
+    config = load_config()
+    assert Work(config, 1).total() > Work(config).total()
 
 
 def test_finished_confirmation_leaves_the_board(board: Board) -> None:

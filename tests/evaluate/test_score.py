@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asi_arch.config import Probe, Stage
+from asi_arch.data import load
 from asi_arch.data.shards import write_part
 from asi_arch.evaluate import questions as ask
 from asi_arch.evaluate import recall
@@ -17,8 +18,10 @@ from asi_arch.evaluate.hidden import answer
 from asi_arch.evaluate.probe import train_probe
 from asi_arch.evaluate.score import ScoreError, score_recall, score_text
 from asi_arch.records import Audit, Scored
+from asi_arch.train.clock import Clock
+from asi_arch.train.loss import Objective, window_losses
 from asi_arch.train.model import LanguageModel
-from asi_arch.train.trainer import train, window_losses
+from asi_arch.train.trainer import Task, train
 from asi_arch.train.weights import WeightsError, save_weights
 from tests.programs import LOOKAHEAD, PLAIN
 
@@ -73,14 +76,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def examined(program: str, data: Path, folder: Path) -> Case:
     """Train a program and ask it everything, as the jobs do."""
     torch.set_num_threads(1)
-    model, training = train(
-        program,
-        STAGE,
-        name="explore",
-        seed=3,
-        text=data / "train",
-        on_progress=lambda point: None,
-    )
+    task = Task(program, STAGE, 3, load(data / "train"))
+    model, training = train(task, "explore", lambda point: None)
     weights = folder / "weights.safetensors"
     save_weights(model, weights)
     seed = ask.cut_seed(weights)
@@ -117,7 +114,8 @@ def tampered(honest: Case, tmp_path: Path) -> Case:
 
 def test_the_loss_is_that_of_the_model(honest: Case) -> None:
     scored = honest.scored()
-    expected = window_losses(honest.model, ask.heldout_windows(STAGE, honest.data))
+    objective = Objective(honest.model, Clock())
+    expected = window_losses(objective, ask.heldout_windows(STAGE, honest.data))
     assert scored.loss == pytest.approx(expected.mean().item(), abs=1e-5)
     assert scored.heldout == pytest.approx(expected.tolist(), abs=1e-5)
     assert scored.loss_error == pytest.approx(expected.std().item() / math.sqrt(24), rel=1e-3)

@@ -39,8 +39,8 @@ def test_noise_floor_needs_two_experiments_and_two_seeds(
 
 
 def verdict(best: list[float], base: list[float]) -> tuple[bool, str]:
-    losses = {1: dict(enumerate(best)), 2: dict(enumerate(base))}
-    conclusion = conclude(1, 2, {1: "New", 2: "Old"}, losses, noise=0.01)
+    windows = {id: {seed: (x,) for seed, x in enumerate(row)} for id, row in ((1, best), (2, base))}
+    conclusion = conclude(1, 2, {1: "New", 2: "Old"}, windows, noise=0.01)
     return conclusion.beyond_noise, conclusion.sentence
 
 

@@ -3,10 +3,11 @@ from collections.abc import Callable
 
 import pytest
 
-from asi_arch.records import Campaign, Experiment, Measurement, MetricPoint, Run, Score
+from asi_arch.records import Campaign, Experiment, JobError, Measurement, MetricPoint, Run, Score
 from asi_arch.store import Store
 
 Measure = Callable[..., Measurement]
+TOO_LARGE = JobError(kind="memory", message="out of memory")
 
 
 def test_a_measurement_comes_back_whole(
@@ -87,8 +88,8 @@ def test_a_run_once_saved_stays(
 ) -> None:
     first = store.save_run(candidate.id, measure(loss=1.5))
     assert store.save_run(candidate.id, measure(loss=9.0)) == first
-    assert store.save_failed_run(candidate.id, "explore", 0, "late") == first
-    failed = store.save_failed_run(candidate.id, "explore", 1, "out of memory")
+    assert store.save_failed_run(candidate.id, "explore", 0, TOO_LARGE) == first
+    failed = store.save_failed_run(candidate.id, "explore", 1, TOO_LARGE)
     assert failed == Run(
         experiment_id=candidate.id,
         stage="explore",
@@ -134,5 +135,34 @@ def test_losses_leave_out_what_failed_and_other_stages(
     store.save_run(baseline.id, measure("explore", seed=1, loss=2.5))
     store.save_run(baseline.id, measure("confirm", seed=0, loss=1.0))
     store.save_run(candidate.id, measure("explore", seed=0, loss=math.nan))
-    store.save_failed_run(candidate.id, "explore", 1, "out of memory")
+    store.save_failed_run(candidate.id, "explore", 1, TOO_LARGE)
     assert store.losses(campaign.id, "explore") == {baseline.id: {0: 2.0, 1: 2.5}}
+
+
+def test_held_out_windows_by_experiment_and_seed(
+    store: Store, campaign: Campaign, baseline: Experiment, candidate: Experiment, measure: Measure
+) -> None:
+    store.save_run(baseline.id, measure("explore", seed=0, loss=2.0, heldout=(1.5, 2.5)))
+    store.save_run(baseline.id, measure("confirm", seed=0, loss=9.0, heldout=(9.0,)))
+    store.save_run(candidate.id, measure("explore", seed=3, loss=1.25))
+    store.save_run(candidate.id, measure("explore", seed=4, loss=math.nan))
+    assert store.heldout(campaign.id, "explore") == {
+        baseline.id: {0: (1.5, 2.5)},
+        candidate.id: {3: (1.25,)},
+    }
+
+
+def test_what_a_stage_took_by_device(
+    store: Store, campaign: Campaign, baseline: Experiment, candidate: Experiment, measure: Measure
+) -> None:
+    store.save_run(baseline.id, measure("explore", seed=0, device="H200", seconds=2.5))
+    store.save_run(
+        candidate.id, measure("explore", seed=0, device="H200", seconds=1.5, parameters=99_000)
+    )
+    store.save_failed_run(candidate.id, "explore", 1, TOO_LARGE)
+    failed, trained = store.efforts(campaign.id)
+    assert (failed.device, failed.runs, failed.failed, failed.seconds) == ("", 1, 1, 0.0)
+    assert failed.fewest_parameters is None
+    assert (trained.device, trained.runs, trained.failed, trained.seconds) == ("H200", 2, 0, 4.0)
+    assert (trained.fewest_parameters, trained.most_parameters) == (99_000, 100_000)
+    assert trained.tokens == 2_000_000

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9000"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:
@@ -138,7 +138,7 @@ def test_older_schema_is_upgraded_with_its_rows(
     store.close()
     with pytest.raises(UserError, match=r"older asi-arch .*run: asi-arch db upgrade --db "):
         Store.open(database_url)
-    assert Store.upgrade(database_url) == ("0004", "9000")
+    assert Store.upgrade(database_url) == ("0005", "9000")
     assert Store.upgrade(database_url) == ("9000", "9000")
     with connected(database_url) as connection:
         titles = connection.execute(text("SELECT title FROM experiments")).scalars().all()

@@ -11,6 +11,7 @@ from asi_arch.records import (
     Campaign,
     Experiment,
     Finding,
+    JobError,
     Lesson,
     Measurement,
     Message,
@@ -49,7 +50,7 @@ def test_leaderboard_numbers(
     for seed, loss in enumerate((1.5, 1.6, 1.8)):
         store.save_run(best, measure(seed=seed, loss=loss, tokens_per_second=100 + seed))
     store.save_run(best, measure(seed=3, loss=math.nan))
-    store.save_failed_run(best, "confirm", 0, "timeout")
+    store.save_failed_run(best, "confirm", 0, JobError(kind="exception", message="timeout"))
     store.save_run(best, measure("confirm", 1, loss=1.2, loss_error=0.05))
     for seed, value in enumerate((0.9, 0.5)):
         scores = (
@@ -199,7 +200,7 @@ def test_spend(store: Store, campaign: Campaign, candidate: Experiment, measure:
     store.save_failure(question(candidate, "analyst", 3), "refused")
     store.save_run(candidate.id, measure(seed=0, seconds=30.0))
     store.save_run(candidate.id, measure(seed=1, seconds=40.0))
-    store.save_failed_run(candidate.id, "confirm", 0, "timeout")
+    store.save_failed_run(candidate.id, "confirm", 0, JobError(kind="exception", message="timeout"))
 
     fields = ("kind", "name", "model", "count", "failed", "tokens", "cached_tokens", "cost")
     rows = [

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import torch
 
+from asi_arch.baselines import baseline_program
 from asi_arch.train.kernels import install
 from asi_arch.train.kernels.serve import SERVED
+from asi_arch.verify import VerifySettings, verify
 
 torch.set_num_threads(1)
 
@@ -85,6 +87,19 @@ def test_nothing_is_served_where_cuda_works(monkeypatch: pytest.MonkeyPatch) -> 
     before = list(sys.meta_path)
     install()
     assert sys.meta_path == before
+
+
+def test_checks_run_on_the_cpu_where_cuda_works_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    others = [f for f in sys.meta_path if type(f).__module__ != install.__module__ + ".serve"]
+    monkeypatch.setattr(sys, "meta_path", others)
+    for name in [n for n in sys.modules if n.partition(".")[0] == "fla"]:
+        monkeypatch.delitem(sys.modules, name)
+    settings = VerifySettings(only=("contract",))
+    found = verify(baseline_program("gated_deltanet").source, settings)
+    assert [(one.check, one.passed) for one in found] == [("contract", True)]
+    for name in [n for n in sys.modules if n.partition(".")[0] == "fla"]:
+        del sys.modules[name]
 
 
 def test_a_real_fla_imported_before_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
+from typing import Any
+
 import pytest
 from torch import nn
 
 from asi_arch.train.sizes import match_width, model_size
 
-BACKBONE = {"hidden_size": 64, "num_layers": 2, "vocab_size": 256}
+BACKBONE: Any = {"hidden_size": 64, "num_layers": 2, "vocab_size": 256}
 
 
 def test_counts_what_a_model_of_modules_counts() -> None:
@@ -32,6 +34,14 @@ def test_matches_the_target_within_one_percent(mixer: int) -> None:
 
 def test_a_mixer_that_leaves_no_room_has_no_width() -> None:
     assert match_width(60_000, target=100_000, **BACKBONE) is None
+
+
+def test_a_head_of_its_own_counts_as_parameters_and_not_as_more_work() -> None:
+    tied = model_size(4_096, width=5, **BACKBONE)
+    untied = model_size(4_096, width=5, tied=False, **BACKBONE)
+    assert untied.total - tied.total == 256 * 64
+    assert untied.non_embedding == tied.non_embedding
+    assert untied.flops_per_token == tied.flops_per_token == 6 * tied.total
 
 
 def test_the_narrowest_mlp_is_one_wide() -> None:

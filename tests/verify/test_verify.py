@@ -263,10 +263,11 @@ def test_an_unknown_check_is_a_user_error() -> None:
     "path",
     ["faults/noise_in_eval.py", "honest/dropout.py"],
 )
-def test_findings_repeat_20_times(path: str) -> None:
+@pytest.mark.parametrize("times", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_findings_repeat(path: str, times: int) -> None:
     source = (HERE / path).read_text()
     settings = replace(SETTINGS, hidden_size=32, lengths=(1, 7), more_lengths=())
-    first, *others = (untimed(verify(source, settings)) for _ in range(20))
+    first, *others = (untimed(verify(source, settings)) for _ in range(times))
     assert all(other == first for other in others)
 
 
