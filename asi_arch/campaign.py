@@ -198,10 +198,12 @@ class Campaign:
 
 def _describe(dataset: Dataset) -> str:
     marks = ", ".join(f"{name} {loss:.3f}" for name, loss in dataset.references.items())
-    return (
-        f"data {dataset.name}: {len(dataset.documents)} files, {dataset.train_tokens:,} tokens to "
-        f"train on, {dataset.heldout_tokens:,} held out; marks to pass (nats per token): {marks}"
+    documents = dataset.train_documents + dataset.heldout_documents
+    told = (
+        f"data {dataset.name}: {documents:,} documents, {dataset.train_tokens:,} tokens "
+        f"({dataset.tokenizer}) to train on, {dataset.heldout_tokens:,} held out"
     )
+    return f"{told}; marks to pass (nats per token): {marks}" if marks else told
 
 
 def _first_stop(tasks: list["asyncio.Task[str | None]"]) -> str | None:

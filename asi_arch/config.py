@@ -64,14 +64,17 @@ class Jobs(_Section):
 class Data(_Section):
     """The text everyone trains on."""
 
-    source: Literal["stdlib", "files"] = "stdlib"
+    source: Literal["stdlib", "files", "prepared"] = "stdlib"
     files: str = Field("", description="folder of text files when source is 'files'")
+    folder: str = Field("", description="what `data prepare` made, when source is 'prepared'")
     heldout_percent: int = Field(5, ge=1, le=50, description="share of files held out")
 
     @model_validator(mode="after")
     def _a_folder_is_named(self) -> Self:
         if self.source == "files" and not self.files:
             raise ValueError("source = 'files' needs data.files, a folder of text files")
+        if self.source == "prepared" and not self.folder:
+            raise ValueError("source = 'prepared' needs data.folder, what `data prepare` made")
         return self
 
 
@@ -335,8 +338,8 @@ class Config(_Section):
     def settled(self) -> Self:
         """Return this configuration with nothing left that depends on another value."""
         search = self.search.model_copy(update={"in_flight": self.in_flight})
-        files = _absolute(self.data.files)
-        data = self.data.model_copy(update={"files": files})
+        places = {key: _absolute(getattr(self.data, key)) for key in ("files", "folder")}
+        data = self.data.model_copy(update=places)
         paths = {key: _absolute(getattr(self, key)) for key in ("agents", "prices")}
         return self.model_copy(update={"search": search, "data": data, **paths})
 

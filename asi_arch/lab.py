@@ -10,7 +10,7 @@ from pathlib import Path
 from asi_arch.config import Config, Jobs, Stage
 from asi_arch.interfaces import Runner, Sampler, Team, Watcher
 from asi_arch.jobs.findings import findings_of
-from asi_arch.jobs.spec import training_name, verify_job
+from asi_arch.jobs.spec import data_folder, training_name, verify_job
 from asi_arch.measure import Examiner, JobFailed
 from asi_arch.memory import Memory
 from asi_arch.records import (
@@ -69,7 +69,7 @@ class Lab:
     @property
     def data_folder(self) -> Path:
         """Where the prepared text lies."""
-        return self.runner.folder("data")
+        return data_folder(self.config, self.runner.folder("data"))
 
     @asynccontextmanager
     async def thinking(self, experiment: Experiment, phase: str) -> AsyncIterator[None]:

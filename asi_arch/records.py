@@ -1,6 +1,7 @@
 """The frozen records that pass between the parts of a campaign."""
 
 import hashlib
+import math
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -381,27 +382,29 @@ class Campaign(Record):
     created: str = ""
 
 
-class Document(Record):
-    """One file of a data set."""
-
-    path: str
-    split: Literal["train", "heldout"]
-    size: int
-    sha256: str
-
-
 class Dataset(Record):
-    """What was trained on: its documents and what trivial models score on its held-out part.
+    """What was trained on: how much it is and what trivial models score on its held-out part.
 
-    `references` maps a name (unigram, bigram, trigram, gzip) to nats per token.
+    `references` maps a name (unigram, bigram, trigram, gzip) to nats per token; prepared data have
+    the first only.
     """
 
     name: str
     sha256: str
+    tokenizer: str = "bytes"
+    vocab_size: int = 256
+    train_documents: int = 0
+    heldout_documents: int = 0
     train_tokens: int
     heldout_tokens: int
-    documents: tuple[Document, ...]
+    heldout_bytes: int = 0
     references: dict[str, float]
+
+    def bits_per_byte(self, loss: float) -> float | None:
+        """Return a held-out loss in nats per token as bits per byte of text, None if unknown."""
+        if not self.heldout_bytes:
+            return None
+        return loss / math.log(2) * self.heldout_tokens / self.heldout_bytes
 
 
 class Message(Record):

@@ -42,11 +42,11 @@ import numpy as np
 import torch
 
 from asi_arch.config import Data, Search
+from asi_arch.data import prepare
 from asi_arch.interfaces import Sampler
 from asi_arch.records import Outcome, Status
 from asi_arch.search.samplers import make_sampler
 from asi_arch.team.rules import rule_team
-from asi_arch.train.data import prepare
 from benchmarks.search import interval, run, start_worker, trained_again
 
 SAMPLERS = ("paper", "greedy", "random", "weighted")

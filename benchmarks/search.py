@@ -54,6 +54,7 @@ import torch
 
 from asi_arch.config import Data, Search
 from asi_arch.configure import load_config
+from asi_arch.data import load, part, prepare
 from asi_arch.evaluate.questions import heldout_windows
 from asi_arch.interfaces import Sampler, Team
 from asi_arch.knowledge import load_entries
@@ -62,7 +63,6 @@ from asi_arch.search.samplers import make_sampler
 from asi_arch.team.rules import BASELINES, rule_team
 from asi_arch.team.rules.render import render
 from asi_arch.train.clock import Clock
-from asi_arch.train.data import load, part, prepare
 from asi_arch.train.kernels import install
 from asi_arch.train.loss import Objective, window_losses
 from asi_arch.train.trainer import Task, train

@@ -89,9 +89,7 @@ def success(job: Job) -> JobResult:
 
 def _value(job: Job) -> dict[str, Any]:
     if job.kind == "prepare":
-        dataset = Dataset(
-            name="none", sha256="0", train_tokens=1, heldout_tokens=1, documents=(), references={}
-        )
+        dataset = Dataset(name="none", sha256="0", train_tokens=1, heldout_tokens=1, references={})
         return dataset.model_dump(mode="json")
     if job.kind == "verify":
         return {"findings": [Finding(check="contract", passed=True).model_dump(mode="json")]}

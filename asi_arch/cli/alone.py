@@ -93,7 +93,7 @@ async def prepare_alone(runner: "LocalRunner", config: Config) -> Dataset:
     """
     from asi_arch.jobs.spec import prepare_job
 
-    result = await runner.run(prepare_job(config, _data(runner)))
+    result = await runner.run(prepare_job(config, _data(runner, config)))
     if result.error is not None:
         raise UserError(result.error.message)
     return Dataset.model_validate(result.value)
@@ -114,7 +114,7 @@ async def train_alone(
     """
     from asi_arch.measure import Examiner
 
-    examiner = Examiner(runner, config, _data(runner))
+    examiner = Examiner(runner, config, _data(runner, config))
     with _explained():
         found = await examiner.measure(f"{stage}-{seed}", program, stage, seed, on_progress)
     return _honest(found)
@@ -161,7 +161,7 @@ async def measure_alone(
     done = elsewhere.training
     weights = elsewhere.weights.resolve()
     trained = Trained(program, done.stage, done.seed, weights, done.reported)
-    examiner = Examiner(runner, config, _data(runner))
+    examiner = Examiner(runner, config, _data(runner, config))
     with _explained():
         scored = await examiner.examine("trained", trained)
     return _honest(Measurement(**dict(scored), **done.model_dump(exclude={"reported"})))
@@ -184,8 +184,10 @@ def _honest(found: Measurement) -> Measurement:
     return found
 
 
-def _data(runner: "LocalRunner") -> Path:
-    return runner.root / "data"
+def _data(runner: "LocalRunner", config: Config) -> Path:
+    from asi_arch.jobs.spec import data_folder
+
+    return data_folder(config, runner.root / "data")
 
 
 def broken_off(error: JobError, limits: Limits) -> AsiArchError:

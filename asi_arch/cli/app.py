@@ -17,6 +17,7 @@ from asi_arch.cli.baselines import baselines
 from asi_arch.cli.baselines_run import run_baselines
 from asi_arch.cli.calls import calls
 from asi_arch.cli.compare import compare
+from asi_arch.cli.data import data
 from asi_arch.cli.db import db
 from asi_arch.cli.diff import diff
 from asi_arch.cli.doctor import doctor
@@ -102,6 +103,7 @@ for _command in (*_CAMPAIGNS, *_QUERIES, *_TEAM, *_TOOLS):
 baselines.command("run")(run_baselines)
 app.add_typer(baselines, name="baselines")
 app.add_typer(db, name="db")
+app.add_typer(data, name="data")
 app.add_typer(knowledge, name="knowledge")
 app.add_typer(prompts, name="prompts")
 app.add_typer(backends, name="backends")

@@ -76,9 +76,11 @@ async def _audit(
     campaign: Campaign, config: Config, program: str, runs: list[Run]
 ) -> list[Audited]:
     async with temporary_runner(config.sandbox, config.jobs.gpus) as runner:
+        from asi_arch.jobs.spec import data_folder
         from asi_arch.measure import Examiner
 
-        examiner = Examiner(runner, config, Path(campaign.folder) / "jobs" / "data")
+        data = data_folder(config, Path(campaign.folder) / "jobs" / "data")
+        examiner = Examiner(runner, config, data)
         return [Audited(run, await _examine(examiner, campaign, program, run)) for run in runs]
 
 

@@ -109,14 +109,14 @@ async def _score(
     from asi_arch.evaluate.asking import Asker
     from asi_arch.evaluate.harness import AskedModel
     from asi_arch.evaluate.harness import evaluate as score
-    from asi_arch.jobs.spec import Trained
+    from asi_arch.jobs.spec import Trained, data_folder
     from asi_arch.train.weights import read_head
 
     config, run = entrant.config, entrant.run
     loop, stage = asyncio.get_running_loop(), getattr(config, entrant.run.stage)
     assert entrant.experiment.program is not None
     trained = Trained(entrant.experiment.program.source, run.stage, run.seed, entrant.weights, None)
-    tokenizer = tokenizer_of(Path(entrant.campaign.folder) / "jobs" / "data")
+    tokenizer = tokenizer_of(data_folder(config, Path(entrant.campaign.folder) / "jobs" / "data"))
     async with temporary_runner(config.sandbox, config.jobs.gpus) as runner:
         asker = Asker(
             runner, config, trained, lambda job: run_coroutine_threadsafe(job, loop).result()

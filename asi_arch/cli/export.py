@@ -55,6 +55,7 @@ def export(
 def _trained(store: "Store", id: int, stage: str | None, seed: int | None) -> "Trained":
     from asi_arch.data.tokenizer import tokenizer_of
     from asi_arch.export import Trained
+    from asi_arch.jobs.spec import data_folder
 
     experiment = store.experiment(id)
     campaign = store.campaign(experiment.campaign_id)
@@ -65,6 +66,6 @@ def _trained(store: "Store", id: int, stage: str | None, seed: int | None) -> "T
         run,
         getattr(config, run.stage),
         weights_of(campaign, run),
-        tokenizer_of(Path(campaign.folder) / "jobs" / "data"),
+        tokenizer_of(data_folder(config, Path(campaign.folder) / "jobs" / "data")),
         config.data.source,
     )

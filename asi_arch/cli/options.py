@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -115,6 +116,20 @@ Sandbox = Annotated[
 ]
 
 
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="What to train on: made by asi-arch data prepare."),
+]
+
+
 def with_sandbox(settings: list[str] | None, sandbox: SandboxMode | None) -> list[str]:
     """Return the settings, and that of the sandbox if it was given."""
     return [*(settings or []), *([f"sandbox={sandbox}"] if sandbox else [])]
+
+
+def with_data(settings: list[str] | None, folder: Path | None) -> list[str]:
+    """Return the settings, and those of the data if a prepared folder was given."""
+    if folder is None:
+        return settings or []
+    path = json.dumps(str(folder), ensure_ascii=False)
+    return [*(settings or []), 'data.source="prepared"', f"data.folder={path}"]

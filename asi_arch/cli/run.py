@@ -11,6 +11,7 @@ from asi_arch.cli.options import (
     DEFAULT_DB,
     Agents,
     ConfigFile,
+    DataFolder,
     Db,
     Debug,
     Gpus,
@@ -18,6 +19,7 @@ from asi_arch.cli.options import (
     Preset,
     Sandbox,
     Settings,
+    with_data,
 )
 from asi_arch.cli.sitting import sit
 from asi_arch.config import Config
@@ -32,6 +34,7 @@ def run(
     preset: Preset = "demo",
     config: ConfigFile = None,
     set_: Settings = None,
+    data: DataFolder = None,
     name: Annotated[str | None, typer.Option(help="What to call the campaign.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the search.")] = None,
     experiments: Annotated[int | None, typer.Option(help="Budget: candidates to try.")] = None,
@@ -97,7 +100,7 @@ def run(
         given[f"roles.{role}.model"] = model
         given[f"roles.{role}.input_price"] = input_price
         given[f"roles.{role}.output_price"] = output_price
-    _start(db, load_config(preset, config, [*(set_ or []), *_settings(given)]), json)
+    _start(db, load_config(preset, config, [*with_data(set_, data), *_settings(given)]), json)
 
 
 def _start(db: str, config: Config, json: bool) -> None:

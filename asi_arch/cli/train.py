@@ -24,6 +24,7 @@ from asi_arch.cli.alone import (
 from asi_arch.cli.board import steps_of
 from asi_arch.cli.options import (
     ConfigFile,
+    DataFolder,
     Debug,
     Gpus,
     Json,
@@ -31,6 +32,7 @@ from asi_arch.cli.options import (
     Sandbox,
     Settings,
     complete_stages,
+    with_data,
     with_sandbox,
 )
 from asi_arch.cli.output import count, err, number, out, print_json, with_error
@@ -84,6 +86,7 @@ def train(
     preset: Preset = "demo",
     config: ConfigFile = None,
     set_: Settings = None,
+    data: DataFolder = None,
     gpus: Gpus = None,
     sandbox: Sandbox = None,
     json: Json = False,
@@ -97,8 +100,11 @@ def train(
 
     Example: asi-arch train my_layer.py --stage explore --seed 1
     """
-    wanted = [*with_sandbox(set_, sandbox), *([] if gpus is None else [f"jobs.gpus={gpus}"])]
-    settings, program = load_config(preset, config, wanted), read_program(file)
+    wanted = [
+        *with_sandbox(with_data(set_, data), sandbox),
+        *([] if gpus is None else [f"jobs.gpus={gpus}"]),
+    ]
+    settings, program = load_config(preset, config, wanted).settled(), read_program(file)
     first = getattr(settings, stage).seeds[0] if seed is None else seed
     elsewhere = None if trained is None else read_training(trained, stage)
     with Progress(console=err(), transient=True, disable=not sys.stderr.isatty()) as progress:

@@ -1,9 +1,10 @@
 """Text to token ids and back: bytes, or any tokenizer that the `tokenizers` library reads."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asi_arch.errors import UserError
 
@@ -83,6 +84,10 @@ class FileTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, special ones included."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=False)
+
+    def definition(self) -> dict[str, Any]:
+        """Return its tokenizer.json with everything that older files leave out."""
+        return dict(json.loads(self._tokenizer.to_str()))
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json."""

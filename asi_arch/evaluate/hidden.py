@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from asi_arch.config import Probe, Stage
+from asi_arch.data import VOCAB_SIZE
 from asi_arch.evaluate.recall import vocab_size
-from asi_arch.train.data import VOCAB_SIZE
 from asi_arch.train.loss import autocast
 from asi_arch.train.model import LanguageModel, build_model, device
 from asi_arch.train.weights import load_weights

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asi_arch.config import Stage
-from asi_arch.train.data import Tokens, closing_windows, load, part, windows
+from asi_arch.data import Ids, closing_windows, load, part, windows
 
 Questions = Mapping[str, npt.NDArray[np.integer[Any]]]
 
@@ -33,12 +33,12 @@ class Cuts:
         return [(w, length) for length, chosen in self.by_length.items() for w in chosen]
 
 
-def heldout_windows(stage: Stage, data: Path) -> Tokens:
+def heldout_windows(stage: Stage, data: Path) -> Ids:
     """Return the held-out windows of a stage with their labels, [heldout_windows, length + 1]."""
     return windows(load(part(data, "heldout")), stage.heldout_windows, stage.length)
 
 
-def reported_windows(stage: Stage, data: Path) -> Tokens:
+def reported_windows(stage: Stage, data: Path) -> Ids:
     """Return the windows of the training text whose loss the training job has reported."""
     return closing_windows(load(part(data, "train")), stage.length)
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asi_arch.config import Probe, Stage
+from asi_arch.data import Ids
 from asi_arch.errors import AsiArchError
 from asi_arch.evaluate.questions import (
     CLOSING,
@@ -22,7 +23,6 @@ from asi_arch.evaluate.questions import (
 )
 from asi_arch.evaluate.recall import questions as recall_questions
 from asi_arch.records import Audit, Score, Scored
-from asi_arch.train.data import Tokens
 from asi_arch.train.model import device
 from asi_arch.train.weights import read_head, read_tensors
 from asi_arch.verify.compare import relative_change
@@ -116,7 +116,7 @@ def _states(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]
     return {name: tensor.float() for name, tensor in found.items()}
 
 
-def _losses(states: Tensor, head: Tensor, labels: Tokens) -> Tensor:
+def _losses(states: Tensor, head: Tensor, labels: Ids) -> Tensor:
     """Loss of each token in nats, [rows, length] in float64."""
     wanted = torch.from_numpy(labels.astype(np.int64))
     parts = zip(torch.split(states, _ROWS), torch.split(wanted, _ROWS), strict=True)
@@ -147,7 +147,7 @@ class _Comparison:
 
 
 def _compare(
-    full: Tensor, ends: Tensor, losses: Tensor, head: Tensor, tokens: Tokens, cuts: Cuts
+    full: Tensor, ends: Tensor, losses: Tensor, head: Tensor, tokens: Ids, cuts: Cuts
 ) -> _Comparison:
     rows, places = (torch.tensor(side) for side in zip(*cuts.pairs, strict=True))
     labels = torch.from_numpy(tokens.astype(np.int64))[rows, places]

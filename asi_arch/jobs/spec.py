@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asi_arch.config import Config
+from asi_arch.data import VOCAB_SIZE, part
 from asi_arch.records import Job, Pace
-from asi_arch.train.data import VOCAB_SIZE, part
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,17 @@ class Trained:
     reported: float | None
 
 
+def data_folder(config: Config, own: Path) -> Path:
+    """Return where the tokens lie: prepared data where they are, others in the folder `own`."""
+    return Path(config.data.folder) if config.data.source == "prepared" else own
+
+
 def prepare_job(config: Config, folder: Path) -> Job:
-    """Return the job that prepares the data in `folder`."""
+    """Return the job that prepares the data in `folder`, or checks those that were prepared."""
     spec = {"data": config.data.model_dump(), "folder": str(folder)}
-    files = (config.data.files,) if config.data.files else ()
-    return Job(name="prepare", kind="prepare", spec=spec, reads=files, writes=(str(folder),))
+    reads = tuple(filter(None, (config.data.files, config.data.folder)))
+    writes = () if config.data.source == "prepared" else (str(folder),)
+    return Job(name="prepare", kind="prepare", spec=spec, reads=reads, writes=writes)
 
 
 def verify_job(

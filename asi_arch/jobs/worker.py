@@ -69,7 +69,7 @@ def _is_full_disk(problem: BaseException) -> bool:
 
 def _prepare(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Data
-    from asi_arch.train.data import prepare
+    from asi_arch.data import prepare
 
     dataset = prepare(Data(**job.spec["data"]), Path(job.spec["folder"]))
     return dataset.model_dump(mode="json")
@@ -92,7 +92,7 @@ def _probe(job: Job, paths: JobPaths) -> dict[str, Any]:
 
 def _train(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Stage
-    from asi_arch.train.data import load
+    from asi_arch.data import load
     from asi_arch.train.trainer import Task, train
 
     pace = job.spec["pace"]

@@ -6,25 +6,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from asi_arch.errors import UserError
-from asi_arch.records import Dataset, Document, Embedding, Entry
+from asi_arch.records import Dataset, Embedding, Entry
 from asi_arch.store.campaigns import find_campaign
-from asi_arch.store.tables import DatasetRow, DocumentRow, EmbeddingRow, KnowledgeRow
+from asi_arch.store.tables import DatasetRow, EmbeddingRow, KnowledgeRow
 
 
 def save_dataset(session: Session, campaign_id: int, dataset: Dataset) -> None:
     """Say what a campaign trains on; campaigns on the same data share one row."""
     campaign = find_campaign(session, campaign_id)
-    key = dataset.model_dump(exclude={"documents", "references"})
+    key = dataset.model_dump(include={"name", "sha256", "train_tokens", "heldout_tokens"})
     row = session.scalars(select(DatasetRow).filter_by(**key)).one_or_none()
     if row is None:
-        row = DatasetRow(
-            **key,
-            reference_losses=dataset.references,
-            documents=[
-                DocumentRow(position=position, **document.model_dump())
-                for position, document in enumerate(dataset.documents)
-            ],
-        )
+        described = dataset.model_dump(exclude={"references"})
+        row = DatasetRow(**described, reference_losses=dataset.references)
         session.add(row)
         session.flush()
     campaign.dataset_id = row.id
@@ -40,15 +34,14 @@ def _to_dataset(row: DatasetRow) -> Dataset:
     return Dataset(
         name=row.name,
         sha256=row.sha256,
+        tokenizer=row.tokenizer,
+        vocab_size=row.vocab_size,
+        train_documents=row.train_documents,
+        heldout_documents=row.heldout_documents,
         train_tokens=row.train_tokens,
         heldout_tokens=row.heldout_tokens,
+        heldout_bytes=row.heldout_bytes,
         references=row.reference_losses,
-        documents=tuple(
-            Document(
-                path=document.path, split=document.split, size=document.size, sha256=document.sha256
-            )
-            for document in row.documents
-        ),
     )
 
 

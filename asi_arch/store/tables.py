@@ -53,22 +53,14 @@ class DatasetRow(Row):
     id: Mapped[Key]
     name: Mapped[str]
     sha256: Mapped[str]
+    tokenizer: Mapped[str]
+    vocab_size: Mapped[int]
+    train_documents: Mapped[Big]
+    heldout_documents: Mapped[Big]
     train_tokens: Mapped[Big]
     heldout_tokens: Mapped[Big]
+    heldout_bytes: Mapped[Big]
     reference_losses: Mapped[dict[str, Any]]
-    documents: Mapped[list["DocumentRow"]] = relationship(order_by="DocumentRow.position")
-
-
-class DocumentRow(Row):
-    """One file of a data set."""
-
-    __tablename__ = "documents"
-    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
-    position: Mapped[Key]
-    path: Mapped[str]
-    split: Mapped[str]
-    size: Mapped[Big]
-    sha256: Mapped[str]
 
 
 class CampaignRow(Row):

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from asi_arch.config import Data, Stage
 from asi_arch.configure import load_config
+from asi_arch.data import load, part, prepare
 from asi_arch.errors import AsiArchError, UserError
 from asi_arch.jobs.paths import write_whole
 from asi_arch.records import MetricPoint
 from asi_arch.train import parallel
-from asi_arch.train.data import load, part, prepare
 from asi_arch.train.trainer import Task, train
 from asi_arch.train.weights import save_whole
 

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from asi_arch.data import Ids
 from asi_arch.train.clock import Clock
-from asi_arch.train.data import Tokens
 from asi_arch.train.model import LanguageModel, device
 
 
@@ -26,7 +26,7 @@ class Objective(nn.Module):
 
 
 @torch.no_grad()
-def window_losses(objective: nn.Module, windows: Tokens) -> Tensor:
+def window_losses(objective: nn.Module, windows: Ids) -> Tensor:
     """Return the mean loss of each window, [count, length + 1] token ids to [count]."""
     objective.eval()
     tokens = torch.from_numpy(windows).to(device(), dtype=torch.long)

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from asi_arch.config import Stage, Stop
+from asi_arch.data import VOCAB_SIZE, Tokens, batches, closing_windows
 from asi_arch.errors import AsiArchError
 from asi_arch.records import MetricPoint, Pace, Training
 from asi_arch.train import checkpoint, parallel, stopping
 from asi_arch.train.checkpoint import Progress
-from asi_arch.train.data import VOCAB_SIZE, Tokens, batches, closing_windows
 from asi_arch.train.loss import window_losses
 from asi_arch.train.model import LanguageModel, build_model
 from asi_arch.train.schedule import cosine, rate_factor

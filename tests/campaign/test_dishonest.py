@@ -92,7 +92,7 @@ def test_held_out_text_is_not_among_what_a_training_may_read(
     measure: Measure, examiner: Examiner
 ) -> None:
     measure("honest", PLAIN)
-    for name, seen in (("honest", {"train.bin"}), ("honest-whole", {"weights", "whole"})):
+    for name, seen in (("honest", {"train"}), ("honest-whole", {"weights", "whole"})):
         job = JobPaths(examiner.runner.folder(name)).read_job()
         assert {Path(path).name for path in job.reads} <= {
             f"{word}{ending}" for word in seen for ending in ("", ".npz", ".safetensors")

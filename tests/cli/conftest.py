@@ -258,7 +258,6 @@ def populate(db: str, folder: Path) -> Populated:
             sha256="0" * 64,
             train_tokens=10**7,
             heldout_tokens=10**6,
-            documents=(),
             references=REFERENCES,
         )
         store.save_dataset(campaign, dataset)

@@ -56,9 +56,7 @@ def results(
     """Results by kind of job, good ones unless a test puts in others."""
     Path("layer.py").write_text("x = 1\n")
     marks = {"gzip": 1.35}
-    dataset = Dataset(
-        name="x", sha256="0", train_tokens=9, heldout_tokens=9, documents=(), references=marks
-    )
+    dataset = Dataset(name="x", sha256="0", train_tokens=9, heldout_tokens=9, references=marks)
     passed = Finding(check="contract", passed=True, measured={"shapes": 15})
     values = {
         "verify": {"findings": [passed.model_dump()]},

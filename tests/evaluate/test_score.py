@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asi_arch.config import Probe, Stage
+from asi_arch.data import load
+from asi_arch.data.shards import write_part
 from asi_arch.evaluate import questions as ask
 from asi_arch.evaluate import recall
 from asi_arch.evaluate.hidden import answer
@@ -17,7 +19,6 @@ from asi_arch.evaluate.probe import train_probe
 from asi_arch.evaluate.score import ScoreError, score_recall, score_text
 from asi_arch.records import Audit, Scored
 from asi_arch.train.clock import Clock
-from asi_arch.train.data import load
 from asi_arch.train.loss import Objective, window_losses
 from asi_arch.train.model import LanguageModel
 from asi_arch.train.trainer import Task, train
@@ -68,14 +69,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for seed, split in enumerate(("train", "heldout")):
         fresh = np.random.default_rng(seed).integers(0, 16, 20_000).astype(np.uint8)
-        np.repeat(fresh, 2).tofile(folder / f"{split}.bin")
+        write_part(folder / split, np.repeat(fresh, 2), 256)
     return folder
 
 
 def examined(program: str, data: Path, folder: Path) -> Case:
     """Train a program and ask it everything, as the jobs do."""
     torch.set_num_threads(1)
-    task = Task(program, STAGE, 3, load(data / "train.bin"))
+    task = Task(program, STAGE, 3, load(data / "train"))
     model, training = train(task, "explore", lambda point: None)
     weights = folder / "weights.safetensors"
     save_weights(model, weights)

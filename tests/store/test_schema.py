@@ -17,7 +17,7 @@ from asi_arch.errors import UserError
 from asi_arch.records import Campaign, Experiment
 from asi_arch.store import Store, migrations
 from asi_arch.store.database import make_engine, parse_url, writing
-from asi_arch.store.tables import AuditRow, DatasetRow, DocumentRow, KnowledgeRow, Row, RunRow
+from asi_arch.store.tables import AuditRow, DatasetRow, KnowledgeRow, Row, RunRow
 
 NEXT = """
 import sqlalchemy as sa
@@ -93,8 +93,7 @@ def test_migrations_are_one_line_of_numbers() -> None:
         (RunRow, records.Measurement, {"curve", "scores", "audit"}),
         (AuditRow, records.Audit, set()),
         (KnowledgeRow, records.Entry, set()),
-        (DatasetRow, records.Dataset, {"documents", "references"}),
-        (DocumentRow, records.Document, set()),
+        (DatasetRow, records.Dataset, {"references"}),
     ],
 )
 def test_every_field_has_a_column(
@@ -139,7 +138,7 @@ def test_older_schema_is_upgraded_with_its_rows(
     store.close()
     with pytest.raises(UserError, match=r"older asi-arch .*run: asi-arch db upgrade --db "):
         Store.open(database_url)
-    assert Store.upgrade(database_url) == ("0003", "9000")
+    assert Store.upgrade(database_url) == ("0005", "9000")
     assert Store.upgrade(database_url) == ("9000", "9000")
     with connected(database_url) as connection:
         titles = connection.execute(text("SELECT title FROM experiments")).scalars().all()

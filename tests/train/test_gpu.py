@@ -14,10 +14,11 @@ import torch
 
 from asi_arch.baselines import baseline_program
 from asi_arch.config import Stage
+from asi_arch.data import load
+from asi_arch.data.shards import write_part
 from asi_arch.jobs import LocalRunner
 from asi_arch.jobs.spec import prepare_job
 from asi_arch.measure import Examiner
-from asi_arch.train.data import load
 from asi_arch.train.trainer import Task, train
 from tests.campaigns import text_folder, tiny_config
 
@@ -82,8 +83,8 @@ def test_fla_kernels_agree_with_ours(name: str) -> None:
 
 @pytest.fixture
 def task(tmp_path: Path) -> Task:
-    (np.arange(100_000).astype(np.uint8) % 64).tofile(tmp_path / "train.bin")
-    return Task(baseline_program("gated_deltanet").source, STAGE, 0, load(tmp_path / "train.bin"))
+    write_part(tmp_path / "train", np.arange(100_000) % 64, 256)
+    return Task(baseline_program("gated_deltanet").source, STAGE, 0, load(tmp_path / "train"))
 
 
 def test_a_training_reaches_what_it_reaches_on_a_cpu(task: Task, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from asi_arch.config import Stage
+from asi_arch.data import load
+from asi_arch.data.shards import write_part
 from asi_arch.errors import OutOfMemory, StoppedEarly, UserError
 from asi_arch.records import Mark, MetricPoint, Pace, Training
-from asi_arch.train.data import load
 from asi_arch.train.model import SizeError, build_model
 from asi_arch.train.schedule import cosine, rate_factor, wsd
 from asi_arch.train.stepper import Stepper
@@ -46,8 +47,8 @@ class Killed(BaseException):
 def task(tmp_path: Path) -> Task:
     """An honest program on a text in which every byte follows from the one before it."""
     torch.set_num_threads(1)
-    (np.arange(100_000).astype(np.uint8) % 64).tofile(tmp_path / "train.bin")
-    return Task(PLAIN, STAGE, 0, load(tmp_path / "train.bin"))
+    write_part(tmp_path / "train", np.arange(100_000) % 64, 256)
+    return Task(PLAIN, STAGE, 0, load(tmp_path / "train"))
 
 
 def changed(task: Task, program: str | None = None, **stage: object) -> Task:
