@@ -67,13 +67,13 @@ class Examiner:
         job = questions_job(f"{name}-questions", self.config, trained, self.data)
         cut_seed = (await self._value(job))["cut_seed"]
         asked = JobPaths(self.runner.folder(job.name))
-        answers = {"whole": await self._ask(f"{name}-whole", trained, asked.whole, is_probe)}
+        answers = {"whole": await self._ask(f"{name}-whole", trained, asked.whole, int(is_probe))}
         if not is_probe:
-            answers["prefixes"] = await self._ask(f"{name}-prefixes", trained, asked.prefixes, True)
+            answers["prefixes"] = await self._ask(f"{name}-prefixes", trained, asked.prefixes, 1)
         job = score_job(f"{name}-score", self.config, trained, self.data, answers, cut_seed)
         return Scored.model_validate(await self._value(job))
 
-    async def _ask(self, name: str, trained: Trained, questions: Path, last: bool) -> Path:
+    async def _ask(self, name: str, trained: Trained, questions: Path, last: int) -> Path:
         """Return the file of hidden states that a fresh process answers with."""
         job = hidden_job(name, self.config, trained, questions, last)
         await self._value(job)

@@ -497,7 +497,7 @@ class Job(Record):
     """
 
     name: str
-    kind: Literal["prepare", "verify", "probe", "train", "questions", "hidden", "score"]
+    kind: Literal["prepare", "verify", "probe", "train", "questions", "hidden", "generate", "score"]
     program: str = ""
     spec: dict[str, Any] = {}
     reads: tuple[str, ...] = ()

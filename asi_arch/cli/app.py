@@ -20,6 +20,7 @@ from asi_arch.cli.compare import compare
 from asi_arch.cli.db import db
 from asi_arch.cli.diff import diff
 from asi_arch.cli.doctor import doctor
+from asi_arch.cli.evaluate import evaluate
 from asi_arch.cli.export import export
 from asi_arch.cli.final import final
 from asi_arch.cli.knowledge import knowledge
@@ -95,7 +96,7 @@ app = typer.Typer(
 _CAMPAIGNS = (run, resume, promote, final, replay, status)
 _QUERIES = (leaderboard, compare, stages, show, diff, lineage, provenance, spend)
 _TEAM = (calls, agreement, lessons)
-_TOOLS = (verify, train, audit, export, presets, doctor)
+_TOOLS = (verify, train, audit, evaluate, export, presets, doctor)
 for _command in (*_CAMPAIGNS, *_QUERIES, *_TEAM, *_TOOLS):
     app.command()(_command)
 baselines.command("run")(run_baselines)

@@ -41,7 +41,8 @@ def choose_run(runs: list[Run], stage: str | None, seed: int | None) -> Run:
     ]
     if not wanted:
         there = ", ".join(f"{run.stage} seed {run.seed} ({run.status})" for run in runs)
-        raise UserError(f"no finished run of stage {stage} with seed {seed}; there are: {there}")
+        asked = f"{stage or 'any stage'} with {'any seed' if seed is None else f'seed {seed}'}"
+        raise UserError(f"there is no finished run at {asked}; there are: {there}")
     return max(wanted, key=lambda run: (*_size(run), -run.seed))
 
 

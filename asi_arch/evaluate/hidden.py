@@ -28,22 +28,54 @@ def answer(
     seed: int,
     weights: Path,
     questions: Path,
-    last: bool,
+    last: int,
 ) -> dict[str, Tensor]:
     """Return what the head reads for each question, [rows, length, hidden_size] in float32.
 
-    With `last` only the final position of each row is kept, [rows, hidden_size]. The seed is that
-    of the training: a layer may draw constants when it is built.
+    Of each row only the `last` positions are kept (of one: [rows, hidden_size]); 0 keeps all. The
+    seed is that of the training: a layer may draw constants when it is built.
 
     Raises:
         WeightsError: the weights do not fit a fresh model.
     """
+    model = _loaded(program, stage, seed, weights)
+    with np.load(questions) as batches:
+        return {name: _hidden(model, batches[name], last) for name in batches.files}
+
+
+def write_on(
+    program: str, stage: Stage, *, seed: int, weights: Path, questions: Path, count: int
+) -> dict[str, list[list[int]]]:
+    """Return the `count` likeliest token ids after each question, one after another.
+
+    Each step reads the last tokens of the text that the stage's length allows.
+
+    Raises:
+        WeightsError: the weights do not fit a fresh model.
+    """
+    model = _loaded(program, stage, seed, weights)
+    with np.load(questions) as batches:
+        return {name: _written(model, batches[name], count, stage) for name in batches.files}
+
+
+def _loaded(program: str, stage: Stage | Probe, seed: int, weights: Path) -> LanguageModel:
     torch.manual_seed(seed)
     model, _ = build_model(program, stage, _vocab_size(stage))
     load_weights(model, weights)
-    model.eval()
-    with np.load(questions) as batches:
-        return {name: _hidden(model, batches[name], last) for name in batches.files}
+    return model.eval()
+
+
+@torch.no_grad()
+def _written(
+    model: LanguageModel, tokens: npt.NDArray[np.generic], count: int, stage: Stage
+) -> list[list[int]]:
+    text = torch.from_numpy(tokens.astype(np.int64)).to(device())
+    for _ in range(count):
+        parts = torch.split(text[:, -stage.length :], _ROWS)
+        with autocast():
+            ids = [model(part)[:, -1].float().argmax(-1) for part in parts]
+        text = torch.cat([text, torch.cat(ids)[:, None]], dim=1)
+    return text[:, -count:].tolist()
 
 
 def _vocab_size(stage: Stage | Probe) -> int:
@@ -51,9 +83,9 @@ def _vocab_size(stage: Stage | Probe) -> int:
 
 
 @torch.no_grad()
-def _hidden(model: LanguageModel, tokens: npt.NDArray[np.generic], last: bool) -> Tensor:
+def _hidden(model: LanguageModel, tokens: npt.NDArray[np.generic], last: int) -> Tensor:
     parts = torch.split(torch.from_numpy(tokens.astype(np.int64)), _ROWS)
     with autocast():
         states = [model.hidden(part.to(device())) for part in parts]
-    kept = [state[:, -1] if last else state for state in states]
+    kept = [state[:, -last:].squeeze(1) if last else state for state in states]
     return torch.cat(kept).float().cpu().contiguous()

@@ -9,7 +9,10 @@ from asi_arch.data.tokenizer import TOKENIZER_FILE, ByteTokenizer, Tokenizer
 if TYPE_CHECKING:
     import tokenizers
 
-_CONFIG = {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids"]}
+_CONFIG = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "model_input_names": ["input_ids", "attention_mask"],
+}
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:

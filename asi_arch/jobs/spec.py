@@ -93,13 +93,20 @@ def questions_job(name: str, config: Config, trained: Trained, data: Path) -> Jo
     return _examination(name, "questions", config, trained, _text(trained, data))
 
 
-def hidden_job(name: str, config: Config, trained: Trained, questions: Path, last: bool) -> Job:
+def hidden_job(name: str, config: Config, trained: Trained, questions: Path, last: int) -> Job:
     """Return the job that asks a trained model, which gets token ids and no labels.
 
-    With `last`, only the hidden state at the end of each question is wanted.
+    Only the `last` hidden states of each question are wanted; 0 means all.
     """
     job = _examination(name, "hidden", config, trained, {"questions": questions})
     spec = {**job.spec, "seed": trained.seed, "last": last}
+    return job.model_copy(update={"program": trained.program, "spec": spec})
+
+
+def generate_job(name: str, config: Config, trained: Trained, questions: Path, count: int) -> Job:
+    """Return the job that lets a trained model write `count` token ids after each question."""
+    job = _examination(name, "generate", config, trained, {"questions": questions})
+    spec = {**job.spec, "seed": trained.seed, "count": count}
     return job.model_copy(update={"program": trained.program, "spec": spec})
 
 
@@ -119,7 +126,7 @@ def score_job(
 
 def _examination(
     name: str,
-    kind: Literal["questions", "hidden", "score"],
+    kind: Literal["questions", "hidden", "generate", "score"],
     config: Config,
     trained: Trained,
     files: Mapping[str, Path],

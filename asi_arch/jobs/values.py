@@ -49,6 +49,10 @@ def _flaw_of_hidden(job: Job, value: Any) -> None:
     """Nothing is taken from the value: what counts is the file beside it, which is judged later."""
 
 
+def _flaw_of_generated(job: Job, value: Any) -> None:
+    """Whoever has asked looks at what was written."""
+
+
 def _flaw_of_questions(job: Job, value: Any) -> str | None:
     return None if isinstance(value["cut_seed"], int) else "no seed was drawn"
 
@@ -64,5 +68,6 @@ _FLAWS: dict[str, Callable[[Job, Any], str | None]] = {
     "train": _flaw_of_training,
     "questions": _flaw_of_questions,
     "hidden": _flaw_of_hidden,
+    "generate": _flaw_of_generated,
     "score": _flaw_of_score,
 }

@@ -150,6 +150,21 @@ def _hidden(job: Job, paths: JobPaths) -> dict[str, Any]:
     return {"batches": len(states)}
 
 
+def _generate(job: Job, paths: JobPaths) -> dict[str, Any]:
+    from asi_arch.config import Stage
+    from asi_arch.evaluate.hidden import write_on
+
+    written = write_on(
+        job.program,
+        Stage(**job.spec["stage"]),
+        seed=job.spec["seed"],
+        weights=Path(job.spec["weights"]),
+        questions=Path(job.spec["questions"]),
+        count=job.spec["count"],
+    )
+    return {"written": written}
+
+
 def _score(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Probe, Stage
     from asi_arch.evaluate.score import score_recall, score_text
@@ -176,5 +191,6 @@ KINDS: dict[str, Callable[[Job, JobPaths], dict[str, Any]]] = {
     "train": _train,
     "questions": _questions,
     "hidden": _hidden,
+    "generate": _generate,
     "score": _score,
 }

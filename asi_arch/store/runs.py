@@ -1,10 +1,12 @@
 """Training runs with their curves and scores."""
 
 import math
+from collections.abc import Sequence
 
 from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session, joinedload, subqueryload
 
+from asi_arch.errors import UserError
 from asi_arch.records import Audit, JobError, Measurement, MetricPoint, Run, Score
 from asi_arch.store.campaigns import find_campaign
 from asi_arch.store.experiments import find_experiment
@@ -70,6 +72,29 @@ def save_failed_run(
         trace=error.trace,
     )
     return _add(session, row)
+
+
+def save_scores(
+    session: Session, experiment_id: int, stage: str, seed: int, scores: Sequence[Score]
+) -> None:
+    """Add scores to a run; those of the same benchmark and metric are replaced."""
+    row = _find(session, experiment_id, stage, seed)
+    if row is None:
+        raise UserError(f"experiment {experiment_id} has no run at {stage} with seed {seed}")
+    new = {(score.benchmark, score.metric) for score in scores}
+    kept = [_to_score(one) for one in row.scores if (one.benchmark, one.metric) not in new]
+    session.execute(delete(ScoreRow).filter_by(experiment_id=experiment_id, stage=stage, seed=seed))
+    session.expire(row)
+    session.add_all(
+        ScoreRow(
+            experiment_id=experiment_id,
+            stage=stage,
+            seed=seed,
+            position=position,
+            **score.model_dump(),
+        )
+        for position, score in enumerate([*kept, *scores])
+    )
 
 
 def discard_runs(session: Session, experiment_id: int) -> None:

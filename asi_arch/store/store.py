@@ -26,6 +26,7 @@ from asi_arch.records import (
     Reply,
     Request,
     Run,
+    Score,
     Status,
     Trace,
 )
@@ -240,6 +241,12 @@ class Store:
     ) -> Run:
         """Record why a training gave no measurement. A run once saved stays."""
         return self._write(runs.save_failed_run, experiment_id, stage, seed, error)
+
+    def save_scores(
+        self, experiment_id: int, stage: str, seed: int, scores: Sequence[Score]
+    ) -> None:
+        """Add scores to a run; those of the same benchmark and metric are replaced."""
+        self._write(runs.save_scores, experiment_id, stage, seed, scores)
 
     def runs(
         self, campaign_id: int, stage: str | None = None, experiment_id: int | None = None

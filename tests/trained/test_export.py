@@ -21,19 +21,8 @@ from asi_arch.store import Store
 from asi_arch.train.kernels import install
 from asi_arch.train.model import build_model
 from asi_arch.train.weights import load_weights
-from tests.campaigns import run_campaign, text_folder, tiny_config
 
 TEXT = "def f(x):\n    return 'wörld' # 中\n"
-UNTIED = ("confirm.tied=false", "confirm.parameters=17000")
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A campaign whose confirm stage has a head of its own."""
-    folder = tmp_path_factory.mktemp("campaign")
-    config = tiny_config(text_folder(folder / "text"), "budget.experiments=1", *UNTIED)
-    run_campaign(str(folder / "a.db"), config, folder)
-    return str(folder / "a.db")
 
 
 def trained(campaign: Campaign, experiment: Experiment, run: Run) -> Trained:
@@ -61,14 +50,6 @@ def load(folder: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True).train(False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
-        yield
 
 
 def test_the_loaded_model_computes_what_the_trained_one_does(
