@@ -15,6 +15,7 @@ from asi_arch.configure import changed_config, stored_config
 from asi_arch.errors import UserError
 from asi_arch.interfaces import Ledger, Team, Watcher
 from asi_arch.jobs import LocalRunner
+from asi_arch.jobs.spec import require_vocabulary
 from asi_arch.lab import Lab, Slots
 from asi_arch.ledger import CampaignLedger
 from asi_arch.memory import Memory, make_library
@@ -27,8 +28,10 @@ def new_campaign(store: Store, config: Config, files: Path) -> CampaignRecord:
     """Record a campaign that has not begun; its job folders will lie under `files`.
 
     Raises:
-        UserError: a baseline or backend is unknown, or the folder cannot be written.
+        UserError: a baseline or backend is unknown, the data do not fit the stages, or the folder
+            cannot be written.
     """
+    require_vocabulary(config)
     for name in config.baselines:
         baseline_program(name)
     make_team(config, CampaignLedger(store, 0, config.budget))

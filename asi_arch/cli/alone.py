@@ -91,8 +91,9 @@ async def prepare_alone(runner: "LocalRunner", config: Config) -> Dataset:
     Raises:
         UserError: they cannot be read.
     """
-    from asi_arch.jobs.spec import prepare_job
+    from asi_arch.jobs.spec import prepare_job, require_vocabulary
 
+    require_vocabulary(config)
     result = await runner.run(prepare_job(config, _data(runner, config)))
     if result.error is not None:
         raise UserError(result.error.message)

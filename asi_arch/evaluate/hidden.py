@@ -12,11 +12,9 @@ import torch
 from torch import Tensor
 
 from asi_arch.config import Probe, Stage
-from asi_arch.data import VOCAB_SIZE
-from asi_arch.evaluate.recall import vocab_size
 from asi_arch.train.loss import autocast
 from asi_arch.train.model import LanguageModel, build_model, device
-from asi_arch.train.weights import load_weights
+from asi_arch.train.weights import load_weights, vocab_size_of
 
 _ROWS = 16
 
@@ -60,7 +58,7 @@ def write_on(
 
 def _loaded(program: str, stage: Stage | Probe, seed: int, weights: Path) -> LanguageModel:
     torch.manual_seed(seed)
-    model, _ = build_model(program, stage, _vocab_size(stage))
+    model, _ = build_model(program, stage, vocab_size_of(weights))
     load_weights(model, weights)
     return model.eval()
 
@@ -76,10 +74,6 @@ def _written(
             ids = [model(part)[:, -1].float().argmax(-1) for part in parts]
         text = torch.cat([text, torch.cat(ids)[:, None]], dim=1)
     return text[:, -count:].tolist()
-
-
-def _vocab_size(stage: Stage | Probe) -> int:
-    return vocab_size(stage) if isinstance(stage, Probe) else stage.vocab_size or VOCAB_SIZE
 
 
 @torch.no_grad()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asi_arch.config import Config
-from asi_arch.data import VOCAB_SIZE, part
+from asi_arch.data import VOCAB_SIZE, part, vocab_size
+from asi_arch.errors import UserError
 from asi_arch.records import Job, Pace
 
 
@@ -22,8 +23,45 @@ class Trained:
 
 
 def data_folder(config: Config, own: Path) -> Path:
-    """Return where the tokens lie: prepared data where they are, others in the folder `own`."""
-    return Path(config.data.folder) if config.data.source == "prepared" else own
+    """Return where the tokens lie: prepared data where they are, others in the folder `own`.
+
+    Raises:
+        UserError: prepared data are wanted and no folder is named.
+    """
+    if config.data.source != "prepared":
+        return own
+    if not config.data.folder:
+        raise UserError(
+            f"the configuration {config.name!r} trains on prepared data: name their folder with "
+            "--data DIR, and make it with asi-arch data prepare"
+        )
+    return Path(config.data.folder)
+
+
+def data_vocabulary(config: Config) -> int:
+    """Return how many tokens the data know.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    folder = data_folder(config, Path())
+    return vocab_size(part(folder, "train")) if config.data.source == "prepared" else VOCAB_SIZE
+
+
+def require_vocabulary(config: Config) -> None:
+    """Make sure that every stage has a row of its embedding for each token of the data.
+
+    Raises:
+        UserError: one has fewer, or the data cannot be read.
+    """
+    known = data_vocabulary(config)
+    for name in ("explore", "confirm", "final"):
+        rows = getattr(config, name).vocab_size
+        if rows is not None and rows < known:
+            raise UserError(
+                f"{name}.vocab_size = {rows} is less than the {known} tokens of "
+                f"{config.data.folder}; raise it and {name}.parameters, or prepare the data with a smaller tokenizer"
+            )
 
 
 def prepare_job(config: Config, folder: Path) -> Job:
@@ -46,7 +84,7 @@ def verify_job(
         "stage_hidden_size": stage.hidden_size,
         "stage_num_heads": stage.num_heads,
         "num_layers": stage.num_layers,
-        "vocab_size": stage.vocab_size or VOCAB_SIZE,
+        "vocab_size": stage.vocab_size or data_vocabulary(config),
         "tied": stage.tied,
         "parameters": stage.parameters,
         **config.verify.model_dump(mode="json"),

@@ -10,11 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from asi_arch.config import Data, Stage
+from asi_arch.config import Config, Stage
 from asi_arch.configure import load_config
 from asi_arch.data import load, part, prepare
 from asi_arch.errors import AsiArchError, UserError
 from asi_arch.jobs.paths import write_whole
+from asi_arch.jobs.spec import data_folder, require_vocabulary
 from asi_arch.records import MetricPoint
 from asi_arch.train import parallel
 from asi_arch.train.trainer import Task, train
@@ -59,7 +60,7 @@ def _train(asked: argparse.Namespace) -> None:
         asked.file.read_text(encoding="utf-8"),
         stage,
         seed,
-        load(part(_data(config.data, asked.out), "train")),
+        load(part(_data(config, asked.out), "train")),
         asked.out / "checkpoint.safetensors",
         sharing=asked.sharing,
     )
@@ -79,11 +80,13 @@ def _require_even(stage: Stage) -> None:
         )
 
 
-def _data(data: Data, out: Path) -> Path:
-    """Return the folder of the prepared text; one process prepares it for all."""
+def _data(config: Config, out: Path) -> Path:
+    """Return the folder of the prepared text; one process prepares or checks it for all."""
+    require_vocabulary(config)
+    folder = data_folder(config, out / "data")
     with parallel.first_alone():
-        prepare(data, out / "data")
-    return out / "data"
+        prepare(config.data, folder)
+    return folder
 
 
 def _tell(point: MetricPoint, metrics: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from asi_arch.config import Stage, Stop
-from asi_arch.data import VOCAB_SIZE, Tokens, batches, closing_windows
+from asi_arch.data import Tokens, batches, closing_windows
 from asi_arch.errors import AsiArchError
 from asi_arch.records import MetricPoint, Pace, Training
 from asi_arch.train import checkpoint, parallel, stopping
@@ -58,7 +58,7 @@ class Task:
     def stepper(self) -> tuple[Stepper, ModelSize]:
         """Return a fresh model ready to be trained, and its size."""
         torch.manual_seed(self.seed)
-        vocab_size = self.stage.vocab_size or VOCAB_SIZE
+        vocab_size = self.stage.vocab_size or self.tokens.vocab_size
         model, size = build_model(self.program, self.stage, vocab_size)
         return Stepper(model, self.stage, self.sharing), size
 

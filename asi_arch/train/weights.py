@@ -41,6 +41,15 @@ def load_weights(model: LanguageModel, path: Path) -> None:
         raise WeightsError(f"the weights do not fit a fresh model: {error}") from error
 
 
+def vocab_size_of(path: Path) -> int:
+    """Return the rows of the embedding.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    return len(read_tensors(path, [_HEADS[True]])[_HEADS[True]])
+
+
 def read_head(path: Path, tied: bool = True) -> Tensor:
     """Return the head [vocab_size, hidden_size], which is the embedding if they are tied.
 
