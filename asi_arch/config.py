@@ -73,8 +73,6 @@ class Data(_Section):
     def _a_folder_is_named(self) -> Self:
         if self.source == "files" and not self.files:
             raise ValueError("source = 'files' needs data.files, a folder of text files")
-        if self.source == "prepared" and not self.folder:
-            raise ValueError("source = 'prepared' needs data.folder, what `data prepare` made")
         return self
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from asi_arch.config import Config
 from asi_arch.data import VOCAB_SIZE, part
+from asi_arch.errors import UserError
 from asi_arch.records import Job, Pace
 
 
@@ -27,7 +28,13 @@ def data_folder(config: Config, own: Path) -> Path:
 
 
 def prepare_job(config: Config, folder: Path) -> Job:
-    """Return the job that prepares the data in `folder`, or checks those that were prepared."""
+    """Return the job that prepares the data in `folder`, or checks those that were prepared.
+
+    Raises:
+        UserError: prepared data are wanted and not named.
+    """
+    if config.data.source == "prepared" and not config.data.folder:
+        raise UserError("data.source = 'prepared' needs --data DIR, made by asi-arch data prepare")
     spec = {"data": config.data.model_dump(), "folder": str(folder)}
     reads = tuple(filter(None, (config.data.files, config.data.folder)))
     writes = () if config.data.source == "prepared" else (str(folder),)
