@@ -40,12 +40,21 @@ async def _train(lab: Lab, stage: str, found: Sequence[Experiment]) -> None:
     if not found:
         return
     lab.watcher.on_message(f"{stage}: {', '.join(experiment.name for experiment in found)}")
-    seeds = getattr(lab.config, stage).seeds
-    runs = await together(lab.run_stage(experiment, stage, seeds) for experiment in found)
-    for run in (run for group in runs for run in group if run.status != "complete"):
-        lab.watcher.on_message(
-            f"experiment {run.experiment_id} at {stage} is {run.status}: {run.reason}"
-        )
+    settings = getattr(lab.config, stage)
+    for group in _in_turn(found) if settings.stops else [found]:
+        runs = await together(lab.run_stage(one, stage, settings.seeds) for one in group)
+        for run in (run for own in runs for run in own if run.status != "complete"):
+            lab.watcher.on_message(
+                f"experiment {run.experiment_id} at {stage} is {run.status}: {run.reason}"
+            )
+
+
+def _in_turn(found: Sequence[Experiment]) -> list[list[Experiment]]:
+    """Put baselines first: the rules that end others early measure by them."""
+    return [
+        [experiment for experiment in found if (experiment.kind == "baseline") is first]
+        for first in (True, False)
+    ]
 
 
 def _strongest_baselines(lab: Lab, stage: str, count: int) -> list[Experiment]:

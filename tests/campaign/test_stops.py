@@ -36,6 +36,22 @@ def test_a_stopped_candidate_is_a_row_with_its_reason(tmp_path: Path) -> None:
     assert {baseline.status for baseline in baselines} == {Status.COMPLETE}
 
 
+def test_a_confirmation_is_stopped_by_the_baselines_of_its_stage(tmp_path: Path) -> None:
+    config = tiny_config(
+        text_folder(tmp_path / "text"), "confirm.stop.band=1e-6", "budget.experiments=1"
+    )
+    database = str(tmp_path / "a.db")
+    run_campaign(database, config, tmp_path)
+    with Store.open(database) as store:
+        campaign = store.campaign()
+        (candidate,) = store.experiments(campaign.id, kind="candidate")
+        runs = store.runs(campaign.id, stage="confirm", experiment_id=candidate.id)
+    assert candidate.status is Status.COMPLETE
+    assert {run.status for run in runs} == {"stopped"}
+    assert campaign.conclusion is not None
+    assert "No candidate came as far" in campaign.conclusion.sentence
+
+
 @pytest.fixture(scope="module")
 def examiner(tmp_path_factory: pytest.TempPathFactory) -> Examiner:
     folder = tmp_path_factory.mktemp("jobs")

@@ -36,7 +36,7 @@ def test_every_command_is_there() -> None:
     names = (
         "run resume status leaderboard show diff lineage provenance baselines spend verify train "
         "audit presets doctor db data backends knowledge prompts replay calls agreement lessons "
-        "promote final compare stages evaluate export"
+        "promote final compare stages export evaluate data"
     )
     assert {path[0] for path in ALL} == set(names.split())
 

@@ -191,7 +191,7 @@ def test_spend_by_model_and_campaign(ask: Ask, ask_json: AskJson) -> None:
 
 
 def test_db_info_and_upgrade(ask: Ask, ask_json: AskJson) -> None:
-    assert "schema 0003" in ask("db", "info")
+    assert "schema 0005" in ask("db", "info")
     assert ask_json("db", "info")["rows"]["experiments"] == 6
     assert "up to date" in ask("db", "upgrade")
     assert ask_json("db", "upgrade") == {"old": "0003", "new": "0003"}
