@@ -10,6 +10,7 @@ from asi_arch.cli.opened import files_beside, opened
 from asi_arch.cli.options import (
     DEFAULT_DB,
     ConfigFile,
+    DataFolder,
     Db,
     Debug,
     Gpus,
@@ -17,6 +18,7 @@ from asi_arch.cli.options import (
     Preset,
     Sandbox,
     Settings,
+    with_data,
     with_sandbox,
 )
 from asi_arch.cli.output import err
@@ -43,6 +45,7 @@ def run_baselines(
     preset: Preset = "demo",
     config: ConfigFile = None,
     set_: Settings = None,
+    data: DataFolder = None,
     gpus: Gpus = None,
     sandbox: Sandbox = None,
     campaign: Annotated[
@@ -65,7 +68,8 @@ def run_baselines(
     if campaign is not None:
         _add(db, campaign, wanted, json)
         return
-    settings = [*with_sandbox(set_, sandbox), *([] if gpus is None else [f"jobs.gpus={gpus}"])]
+    settings = with_sandbox(with_data(set_, data), sandbox)
+    settings += [] if gpus is None else [f"jobs.gpus={gpus}"]
     _run(db, _only_baselines(load_config(preset, config, settings), wanted, stage), json)
 
 

@@ -60,12 +60,19 @@ def require_vocabulary(config: Config) -> None:
         if rows is not None and rows < known:
             raise UserError(
                 f"{name}.vocab_size = {rows} is less than the {known} tokens of "
-                f"{config.data.folder}; raise it and {name}.parameters, or prepare the data with a smaller tokenizer"
+                f"{config.data.folder}; raise it and {name}.parameters, or prepare the data with a "
+                "smaller tokenizer"
             )
 
 
 def prepare_job(config: Config, folder: Path) -> Job:
-    """Return the job that prepares the data in `folder`, or checks those that were prepared."""
+    """Return the job that prepares the data in `folder`, or checks those that were prepared.
+
+    Raises:
+        UserError: prepared data are wanted and not named.
+    """
+    if config.data.source == "prepared" and not config.data.folder:
+        raise UserError("data.source = 'prepared' needs --data DIR, made by asi-arch data prepare")
     spec = {"data": config.data.model_dump(), "folder": str(folder)}
     reads = tuple(filter(None, (config.data.files, config.data.folder)))
     writes = () if config.data.source == "prepared" else (str(folder),)

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import Result
 
 from asi_arch.configure import load_config
+from asi_arch.errors import UserError
+from asi_arch.jobs.spec import prepare_job
 
 Call = Callable[..., Result]
 WORDS = [
@@ -146,5 +148,5 @@ def test_a_program_is_trained_on_what_was_prepared(call: Call, prepared: Path, l
 def test_the_folder_of_a_configuration_is_absolute_and_needed() -> None:
     config = load_config(settings=["data.source=prepared", "data.folder=here"]).settled()
     assert config.data.folder == str(Path.cwd() / "here")
-    with pytest.raises(ValueError, match=r"needs data\.folder"):
-        load_config(settings=["data.source=prepared"])
+    with pytest.raises(UserError, match=r"needs --data DIR"):
+        prepare_job(load_config(settings=["data.source=prepared"]), Path("own"))

@@ -35,7 +35,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_command_is_there() -> None:
     names = (
         "run resume status leaderboard show diff lineage provenance baselines spend verify train "
-        "audit presets doctor db backends knowledge prompts replay calls agreement lessons "
+        "audit presets doctor db data backends knowledge prompts replay calls agreement lessons "
         "promote final compare stages export evaluate data"
     )
     assert {path[0] for path in ALL} == set(names.split())
