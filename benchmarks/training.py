@@ -22,7 +22,7 @@ import torch
 from asi_arch.baselines import baseline_program
 from asi_arch.config import Stage
 from asi_arch.configure import load_config
-from asi_arch.train.data import batches
+from asi_arch.data import batches
 from asi_arch.train.kernels import install
 from asi_arch.train.model import build_model
 from asi_arch.train.stepper import Stepper
