@@ -11,7 +11,6 @@ DeltaNet as a Python loop over tokens. Writes benchmarks/results/training.json.
 import json
 import multiprocessing
 import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import torch
 from asi_arch.baselines import baseline_program
 from asi_arch.config import Stage
 from asi_arch.configure import load_config
-from asi_arch.data import batches
+from asi_arch.data import Tokens, batches
 from asi_arch.train.kernels import install
 from asi_arch.train.model import build_model
 from asi_arch.train.stepper import Stepper
@@ -102,10 +101,8 @@ class _Run:
 def _run(source: str, stage: Stage) -> _Run:
     model, _ = build_model(source, stage, 256)
     stepper = Stepper(model, stage, "replicas")
-    with tempfile.TemporaryFile() as file:
-        tokens = np.memmap(file, np.uint8, "w+", shape=(200_000,))
-        tokens[:] = np.random.default_rng(0).integers(0, 256, len(tokens))
-    data = batches(tokens, ROUNDS + 1, stage.batch_size, stage.length, 0)
+    ids = np.random.default_rng(0).integers(0, 256, 200_000).astype(np.uint8)
+    data = batches(Tokens([ids], 256), ROUNDS + 1, stage.batch_size, stage.length, 0)
     return _Run(stepper, data, stage.learning_rate)
 
 
