@@ -27,11 +27,12 @@ _SETTLED = {
     "TORCHDYNAMO_DISABLE": "0" if machine_gpus() else "1",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    "TRITON_INTERPRET": "0" if machine_gpus() else "1",
 }
 """One thread a process, always; compilers are processes, which jobs without a GPU cannot start.
 
-Looking for GPUs through NVML leaves CUDA untouched in the fork server: its children could not use
-it otherwise.
+Triton's interpreter stands in for a GPU where a program's kernels are checked. Looking for GPUs
+through NVML leaves CUDA untouched in the fork server: its children could not use it otherwise.
 """
 
 _PROGRESS_SECONDS = 0.25

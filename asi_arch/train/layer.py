@@ -12,6 +12,7 @@ from types import FrameType, ModuleType
 from torch import Tensor, nn
 
 from asi_arch.errors import AsiArchError
+from asi_arch.train.reference import NO_REFERENCE, REFERENCE, brings_kernels, choose_by_device
 
 WIDTH_NAMES = ("hidden_size", "d_model")
 HEADS_NAMES = ("num_heads", "n_heads")
@@ -45,7 +46,12 @@ def load_layer(source: str, module_name: str = "candidate") -> type[nn.Module]:
     sys.modules[module_name] = module
     with candidate_code("importing the program", module_name):
         exec(compile(tree, module.__file__, "exec", dont_inherit=True), module.__dict__)
-    return _find_layer(module, tree)
+    layer = _find_layer(module, tree)
+    if brings_kernels(tree):
+        if not hasattr(layer, REFERENCE):
+            raise ContractError("a layer with Triton kernels has no reference", hint=NO_REFERENCE)
+        choose_by_device(layer)
+    return layer
 
 
 def build_layer(

@@ -11,6 +11,7 @@ from asi_arch.records import Finding
 from asi_arch.train.kernels import install
 from asi_arch.train.kernels.serve import start_serving
 from asi_arch.train.layer import ContractError, load_layer
+from asi_arch.train.reference import KERNEL_FORWARD
 from asi_arch.verify import (
     batch,
     causality,
@@ -18,6 +19,7 @@ from asi_arch.verify import (
     cost,
     deployability,
     interference,
+    kernels,
     numbers,
     parameters,
     prefix,
@@ -35,6 +37,7 @@ __all__ = ["CHECKS", "FIRST", "VerifySettings", "assert_honest", "known_checks",
 CHECKS: Mapping[str, Callable[[Subject], Finding]] = {
     "interference": interference.check,
     "contract": contract.check,
+    "kernels": kernels.check,
     "training": training.check,
     "causality": causality.check,
     "prefix": prefix.check,
@@ -117,8 +120,13 @@ def _findings(subject: Subject, wanted: Sequence[str]) -> list[Finding]:
         if not finding.passed:
             return [finding]
         found.append(finding)
-    rest = [_run(name, subject) for name in wanted if name not in FIRST]
+    rest = [_run(name, subject) for name in wanted if name not in FIRST and _applies(name, subject)]
     return [finding for finding in found if finding.check in wanted] + rest
+
+
+def _applies(name: str, subject: Subject) -> bool:
+    """Whether a check is about such a layer: `kernels` only about those that bring some."""
+    return name != "kernels" or hasattr(subject.layer, KERNEL_FORWARD)
 
 
 def known_checks(only: Sequence[str]) -> tuple[str, ...]:
