@@ -1,6 +1,7 @@
 """Proofs by execution that a candidate is honest, before any training is paid for."""
 
 import dataclasses
+import importlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 
@@ -68,6 +69,8 @@ def verify(source: str, settings: VerifySettings = DEFAULTS) -> list[Finding]:
     """
     wanted = known_checks(settings.only)
     start_serving()
+    if "fla.layers" in source:
+        importlib.import_module("transformers.utils.logging")  # which adds to Python's loggers
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -24,7 +24,7 @@ BASELINES = {
     "mamba2": "Mamba2",
     "retnet": "Retention",
 }
-SERVED = ("DeltaNet", "GatedLinearAttention", "HGRN2Attention", "LinearAttention")
+SERVED = ("DeltaNet", "GatedLinearAttention", "HGRN2Attention", "MultiScaleRetention")
 
 
 @pytest.fixture(autouse=True)
