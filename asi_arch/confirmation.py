@@ -74,7 +74,8 @@ def verdict(store: Store, campaign_id: int) -> Conclusion:
     noise = noise_floor({**runs.baselines, best: found[best]})
     windows, count = store.heldout(campaign_id, "confirm"), len(comparable)
     spread = _spread({**runs.baselines, **comparable}, reference) if count > 1 else None
-    return conclude(best, reference, names, windows, noise, count, spread)
+    documents = store.documents(campaign_id, "confirm")
+    return conclude(best, reference, names, windows, noise, count, spread, documents)
 
 
 def _spread(losses: Mapping[int, Mapping[int, float]], reference: int) -> Part | None:

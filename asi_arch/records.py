@@ -227,12 +227,13 @@ class Scored(Record):
 
     `loss` is held-out, in nats per token, `loss_error` its standard error; `heldout` holds the mean
     loss of every held-out window, the same windows in the same order for every run of a stage, so
-    differences can be paired.
+    differences can be paired; `documents` numbers the document that each of them begins in.
     """
 
     loss: float | None = None
     loss_error: float | None = None
     heldout: tuple[float, ...] = ()
+    documents: tuple[Count, ...] = ()
     scores: tuple[Score, ...] = ()
     audit: Audit | None = None
 

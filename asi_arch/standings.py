@@ -61,9 +61,9 @@ def comparisons(store: Store, campaign_id: int, stage: str) -> dict[int, Compari
     windows = store.heldout(campaign_id, stage)
     if known.reference_id is None:
         return {}
-    reference = windows.pop(known.reference_id)
+    reference, documents = windows.pop(known.reference_id), store.documents(campaign_id, stage)
     found = {
-        id: compare(own, reference, spread=known.spread(id, known.reference_id))
+        id: compare(own, reference, documents, known.spread(id, known.reference_id))
         for id, own in windows.items()
     }
     return {id: one for id, one in found.items() if one is not None}

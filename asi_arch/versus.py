@@ -92,8 +92,9 @@ def versus(
             "trained, and asi-arch promote and asi-arch final train further"
         )
     pairs = [(one, other) for one in found for other in references if one.id != other.id]
+    documents = store.documents(campaign_id, stage)
     compared = [
-        compare(windows[a.id], windows[b.id], spread=known.spread(a.id, b.id)) for a, b in pairs
+        compare(windows[a.id], windows[b.id], documents, known.spread(a.id, b.id)) for a, b in pairs
     ]
     tested = [comparison for comparison in compared if comparison is not None]
     if len(tested) < len(pairs):

@@ -10,6 +10,7 @@ from asi_arch.data.tokens import (
     closing_windows,
     load,
     vocab_size,
+    window_starts,
     windows,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "part",
     "prepare",
     "vocab_size",
+    "window_starts",
     "windows",
 ]

@@ -130,9 +130,18 @@ def windows(tokens: Tokens, count: int, length: int) -> Ids:
     Raises:
         UserError: the text is shorter than one window.
     """
-    _require(tokens, length)
-    starts = np.linspace(0, len(tokens) - length - 1, count).astype(np.int64)
+    starts = window_starts(tokens, count, length)
     return np.stack([tokens[start : start + length + 1] for start in starts])
+
+
+def window_starts(tokens: Tokens, count: int, length: int) -> npt.NDArray[np.int64]:
+    """Return where each of those windows begins.
+
+    Raises:
+        UserError: the text is shorter than one window.
+    """
+    _require(tokens, length)
+    return np.linspace(0, len(tokens) - length - 1, count).astype(np.int64)
 
 
 def closing_windows(train: Tokens, length: int) -> Ids:

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asi_arch.config import Stage
-from asi_arch.data import Ids, closing_windows, load, part, windows
+from asi_arch.data import Ids, closing_windows, load, part, window_starts, windows
+from asi_arch.data.manifest import DOCUMENTS
 
 Questions = Mapping[str, npt.NDArray[np.integer[Any]]]
 
@@ -36,6 +37,14 @@ class Cuts:
 def heldout_windows(stage: Stage, data: Path) -> Ids:
     """Return the held-out windows of a stage with their labels, [heldout_windows, length + 1]."""
     return windows(load(part(data, "heldout")), stage.heldout_windows, stage.length)
+
+
+def window_documents(stage: Stage, data: Path) -> tuple[int, ...]:
+    """Return the number of the document in which each held-out window begins."""
+    folder = part(data, "heldout")
+    begun = window_starts(load(folder), stage.heldout_windows, stage.length)
+    first = np.load(folder / DOCUMENTS)
+    return tuple((np.searchsorted(first, begun, side="right") - 1).tolist())
 
 
 def reported_windows(stage: Stage, data: Path) -> Ids:

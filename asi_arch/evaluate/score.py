@@ -20,6 +20,7 @@ from asi_arch.evaluate.questions import (
     choose_cuts,
     heldout_windows,
     reported_windows,
+    window_documents,
 )
 from asi_arch.evaluate.recall import questions as recall_questions
 from asi_arch.records import Audit, Score, Scored
@@ -76,6 +77,7 @@ def score_text(
         loss=by_window.mean().item(),
         loss_error=by_window.std().item() / math.sqrt(len(by_window)),
         heldout=tuple(by_window.tolist()),
+        documents=window_documents(stage, data),
         audit=_audit(reported, recomputed, found),
     )
 

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from asi_arch.records import Conclusion
 from asi_arch.search.paired import Part, Windows, compare
@@ -77,6 +77,7 @@ def conclude(
     noise: float | None,
     compared: int = 1,
     spread: Part | None = None,
+    documents: Sequence[int] | None = None,
 ) -> Conclusion:
     """Say in one sentence whether the best of so many beats the baseline beyond the noise.
 
@@ -88,7 +89,7 @@ def conclude(
     Raises:
         ValueError: the two have no seed in common.
     """
-    found = compare(windows[best_id], windows[baseline_id], spread=spread)
+    found = compare(windows[best_id], windows[baseline_id], documents, spread)
     if found is None:
         raise ValueError(f"experiments {best_id} and {baseline_id} have no seed in common")
     half = found.half_width(1 - 0.05 / compared) if found.seeds > 1 else None

@@ -43,7 +43,7 @@ def save_run(session: Session, experiment_id: int, measurement: Measurement) -> 
     return _add(session, row)
 
 
-_NOTHING = {"loss": None, "loss_error": None, "heldout": (), "scores": ()}
+_NOTHING = {"loss": None, "loss_error": None, "heldout": (), "documents": (), "scores": ()}
 
 
 def _judge(measurement: Measurement) -> tuple[str, str]:
@@ -151,6 +151,19 @@ def list_heldout(
     for experiment_id, seed, loss, heldout in session.execute(rows):
         found.setdefault(experiment_id, {})[seed] = tuple(heldout or (loss,))
     return found
+
+
+def list_documents(session: Session, campaign_id: int, stage: str) -> tuple[int, ...] | None:
+    """Return the document of each held-out window of a stage, None where there are not two."""
+    row = session.scalar(
+        select(RunRow)
+        .join(ExperimentRow)
+        .where(ExperimentRow.campaign_id == campaign_id, RunRow.stage == stage)
+        .where(RunRow.status == "complete")
+        .order_by(RunRow.experiment_id, RunRow.seed)
+    )
+    documents = tuple(row.documents) if row is not None else ()
+    return documents if len(set(documents)) > 1 else None
 
 
 def list_efforts(session: Session, campaign_id: int) -> list[EffortRow]:

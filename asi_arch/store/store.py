@@ -265,6 +265,13 @@ class Store:
         """
         return self._read(runs.list_heldout, campaign_id, stage)
 
+    def documents(self, campaign_id: int, stage: str) -> tuple[int, ...] | None:
+        """Return the document of each held-out window of a stage, None where they are unknown.
+
+        Windows of a single document are no sample of documents: None for those as well.
+        """
+        return self._read(runs.list_documents, campaign_id, stage)
+
     def efforts(self, campaign_id: int) -> list[EffortRow]:
         """Return what the trainings of each stage took, by device."""
         return self._read(runs.list_efforts, campaign_id)

@@ -219,6 +219,7 @@ class RunRow(Row):
     tokens_per_second: Mapped[float | None]
     memory_bytes: Mapped[BigOrNone]
     heldout: Mapped[list[Any] | None]
+    documents: Mapped[list[Any]] = mapped_column(server_default="[]")
     created: Mapped[Created]
     metrics: Mapped[list["MetricRow"]] = relationship(order_by="MetricRow.position")
     scores: Mapped[list["ScoreRow"]] = relationship(order_by="ScoreRow.position")

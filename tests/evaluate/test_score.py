@@ -121,6 +121,13 @@ def test_the_loss_is_that_of_the_model(honest: Case) -> None:
     assert scored.loss_error == pytest.approx(expected.std().item() / math.sqrt(24), rel=1e-3)
 
 
+def test_every_window_knows_its_document(honest: Case) -> None:
+    starts = np.linspace(0, len(load(honest.data / "heldout")) - STAGE.length - 1, 24).astype(int)
+    first = np.load(honest.data / "heldout" / "documents.npy")
+    expected = [int((first <= start).sum()) - 1 for start in starts]
+    assert list(honest.scored().documents) == expected and min(expected) >= 0
+
+
 def test_an_honest_run_passes_its_audit(honest: Case) -> None:
     audit = honest.audit()
     assert audit.flaw == ""

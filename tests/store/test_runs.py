@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from asi_arch.records import Campaign, Experiment, JobError, Measurement, MetricPoint, Run, Score
+from asi_arch.standings import comparisons
 from asi_arch.store import Store
 
 Measure = Callable[..., Measurement]
@@ -166,3 +167,21 @@ def test_what_a_stage_took_by_device(
     assert (trained.device, trained.runs, trained.failed, trained.seconds) == ("H200", 2, 0, 4.0)
     assert (trained.fewest_parameters, trained.most_parameters) == (99_000, 100_000)
     assert trained.tokens == 2_000_000
+
+
+def test_windows_of_one_document_count_as_one_where_documents_are_known(
+    store: Store, campaign: Campaign, baseline: Experiment, candidate: Experiment, measure: Measure
+) -> None:
+    windows = {baseline.id: (2.0, 2.1, 2.3, 2.2), candidate.id: (1.9, 2.0, 2.0, 1.9)}
+    for id, losses in windows.items():
+        store.save_run(id, measure(loss=2.0, heldout=losses, documents=(0, 0, 4, 4)))
+        store.save_run(id, measure("confirm", loss=2.0, heldout=losses, documents=(3, 3, 3, 3)))
+        store.save_run(id, measure("final", loss=2.0, heldout=losses))
+    assert store.documents(campaign.id, "explore") == (0, 0, 4, 4)
+    assert store.documents(campaign.id, "confirm") is store.documents(campaign.id, "final") is None
+    sampled = {
+        stage: comparisons(store, campaign.id, stage)[candidate.id].sampled
+        for stage in ("explore", "confirm", "final")
+    }
+    assert sampled["explore"].startswith("documents")
+    assert sampled["confirm"].startswith("windows") and sampled["final"].startswith("windows")

@@ -1,4 +1,4 @@
-"""Keep how a run was trained: its learning rate, work, device, and where the time went."""
+"""Keep how a run was trained, and which documents its held-out windows are of."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,7 @@ def upgrade() -> None:
         sa.Column("micro_batch", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("compiled", sa.Text(), nullable=False, server_default="no"),
         sa.Column("device", sa.Text(), nullable=False, server_default=""),
+        sa.Column("documents", sa.JSON(), nullable=False, server_default="[]"),
         sa.Column("shares", sa.JSON(), nullable=False, server_default="{}"),
     ):
         op.add_column("runs", column)
