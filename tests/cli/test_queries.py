@@ -194,7 +194,7 @@ def test_db_info_and_upgrade(ask: Ask, ask_json: AskJson) -> None:
     assert "schema 0005" in ask("db", "info")
     assert ask_json("db", "info")["rows"]["experiments"] == 6
     assert "up to date" in ask("db", "upgrade")
-    assert ask_json("db", "upgrade") == {"old": "0003", "new": "0003"}
+    assert ask_json("db", "upgrade") == {"old": "0005", "new": "0005"}
 
 
 def test_presets(call: Callable[..., Any]) -> None:
