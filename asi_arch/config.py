@@ -28,6 +28,7 @@ def _no_repetition(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_no_repetition)]
+ProbeTask = Literal["overwrite", "recall", "recall_full", "fuzzy", "compression"]
 Tracking = Literal["none", "tensorboard", "wandb"]
 Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(_no_repetition)]
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_repetition)]
@@ -77,8 +78,11 @@ class Data(_Section):
 
 
 class Probe(_Section):
-    """Overwriting recall: keys are written again and again, the last value of each is asked."""
+    """Synthetic tasks that a memory should solve (`asi_arch/evaluate/recall.py`)."""
 
+    tasks: Annotated[tuple[ProbeTask, ...], Field(min_length=1), AfterValidator(_no_repetition)] = (
+        Field(("overwrite",), description="the first one is the gate, the others a diagnosis")
+    )
     keys: int = Field(8, ge=2)
     writes: int = Field(20, ge=2)
     values: int = Field(16, ge=2)
@@ -89,9 +93,12 @@ class Probe(_Section):
     num_heads: int = Field(2, ge=1)
     parameters: int = Field(28_000, ge=1)
     learning_rate: float = Field(5e-3, gt=0)
+    learning_rates: Rates = Field(
+        (), description="rates that each task is tried with, instead of learning_rate"
+    )
     seeds: Seeds = (0,)
     min_accuracy: float = Field(
-        0.0, ge=0, le=1, description="gate: below it the experiment ends here"
+        0.0, ge=0, le=1, description="gate: below it, for all seeds, the experiment ends here"
     )
 
     @model_validator(mode="after")

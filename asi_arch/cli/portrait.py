@@ -14,7 +14,8 @@ from asi_arch.cli.output import NONE, Column, count, number, signed, table, with
 from asi_arch.cli.parts import print_parts
 from asi_arch.cli.results import marks_line, noise_line
 from asi_arch.cli.spark import sparklines
-from asi_arch.records import Experiment, Finding, Run
+from asi_arch.evaluate.diagnosis import diagnosis
+from asi_arch.records import Experiment, Finding, Run, Score
 
 if TYPE_CHECKING:
     from asi_arch.standings import Standings
@@ -168,6 +169,9 @@ def _runs(found: Portrait, console: Console) -> None:
     console.print(table(columns, found.runs, console.width))
     for run in (run for run in found.runs if run.reason):
         console.print(Text(f"{run.stage} seed {run.seed} {run.status}: {run.reason}", "red"))
+    probes = [score for run in found.runs if run.measurement for score in run.measurement.scores]
+    if told := diagnosis(probes):
+        console.print(Text(f"probe: {told}"))
     console.print(marks_line(found.marks))
     console.print(noise_line(found.noise))
     for line in _curves(found):
@@ -195,7 +199,11 @@ def _to_baseline(found: Portrait, run: Run) -> float | None:
 
 def _scores(run: Run) -> str:
     scores = run.measurement.scores if run.measurement else ()
-    return ", ".join(f"{score.metric} {score.value:.3f}" for score in scores) or NONE
+    return ", ".join(f"{_what(score)} {score.value:.3f}" for score in scores) or NONE
+
+
+def _what(score: Score) -> str:
+    return score.benchmark if score.metric == "accuracy" else f"{score.benchmark} {score.metric}"
 
 
 def _of(run: Run, field: str) -> str:

@@ -5,16 +5,17 @@ ids only; labels never enter it, and what it answers is judged by another job.
 """
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from asi_arch.config import Probe, Stage
+from asi_arch.config import Probe, ProbeTask, Stage
 from asi_arch.train.loss import autocast
 from asi_arch.train.model import LanguageModel, build_model, device
-from asi_arch.train.weights import load_weights, vocab_size_of
+from asi_arch.train.weights import load_part, load_weights, vocab_size_of
 
 _ROWS = 16
 
@@ -36,8 +37,11 @@ def answer(
     Raises:
         WeightsError: the weights do not fit a fresh model.
     """
-    model = _loaded(program, stage, seed, weights)
     with np.load(questions) as batches:
+        if isinstance(stage, Probe):
+            models = {name: _probed(program, stage, name, seed, weights) for name in stage.tasks}
+            return {q: _hidden(models[_task(q)], batches[q], last) for q in batches.files}
+        model = _loaded(program, stage, seed, weights)
         return {name: _hidden(model, batches[name], last) for name in batches.files}
 
 
@@ -56,7 +60,18 @@ def write_on(
         return {name: _written(model, batches[name], count, stage) for name in batches.files}
 
 
-def _loaded(program: str, stage: Stage | Probe, seed: int, weights: Path) -> LanguageModel:
+def _task(question: str) -> ProbeTask:
+    return cast(ProbeTask, question.partition(".")[0])
+
+
+def _probed(program: str, probe: Probe, name: ProbeTask, seed: int, weights: Path) -> LanguageModel:
+    torch.manual_seed(seed)
+    model, _ = build_model(program, probe, vocab_size_of(weights, f"{name}."))
+    load_part(model, weights, f"{name}.")
+    return model.eval()
+
+
+def _loaded(program: str, stage: Stage, seed: int, weights: Path) -> LanguageModel:
     torch.manual_seed(seed)
     model, _ = build_model(program, stage, vocab_size_of(weights))
     load_weights(model, weights)

@@ -83,27 +83,29 @@ def score_text(
 
 
 def score_recall(task: Probe, weights: Path, answers: Path) -> Scored:
-    """Return the share of questions answered rightly; each was asked after a text that ends there.
+    """Return the share of questions answered rightly, for each task; its text ends with each.
 
     Raises:
         ScoreError: hidden states have the wrong shape or are not finite.
         WeightsError: a file cannot be read.
     """
     asked = recall_questions(task)
-    head = read_head(weights)
     states = _states(
         answers, {name: (len(q.answers), task.hidden_size) for name, q in asked.items()}
     )
-    right = torch.cat(
-        [
-            F.linear(states[name], head).argmax(-1) == torch.from_numpy(question.answers)
-            for name, question in asked.items()
-        ]
-    )
+    right: dict[str, list[Tensor]] = {name: [] for name in task.tasks}
+    for name, question in asked.items():
+        own = name.partition(".")[0]
+        head = read_head(weights, prefix=f"{own}.")
+        found = F.linear(states[name], head).argmax(-1)
+        right[own].append(found == torch.from_numpy(question.answers))
+    return Scored(scores=tuple(_accuracy(name, torch.cat(own)) for name, own in right.items()))
+
+
+def _accuracy(name: str, right: Tensor) -> Score:
     share, count = right.double().mean().item(), right.numel()
     error = math.sqrt(share * (1 - share) / count)
-    score = Score(benchmark="overwrite", metric="accuracy", value=share, error=error, n=count)
-    return Scored(scores=(score,))
+    return Score(benchmark=name, metric="accuracy", value=share, error=error, n=count)
 
 
 def _states(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:

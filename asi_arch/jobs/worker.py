@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from asi_arch.errors import AsiArchError, OutOfMemory, StoppedEarly
 from asi_arch.jobs.paths import JobPaths
-from asi_arch.records import Claim, Job, JobError, JobResult, Pace, Training
+from asi_arch.records import Claim, Job, JobError, JobResult, Pace
 
 if TYPE_CHECKING:
-    from asi_arch.train.model import LanguageModel
+    pass
 
 DISK_FULL = 75
 """Exit code of a process that could not even write why it failed."""
@@ -84,16 +84,18 @@ def _verify(job: Job, paths: JobPaths) -> dict[str, Any]:
 
 def _probe(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Probe
-    from asi_arch.evaluate.probe import train_probe
+    from asi_arch.evaluate.probe import save_models, train_probe
 
-    model, training = train_probe(job.program, Probe(**job.spec["stage"]), job.spec["seed"])
-    return _trained(model, training, paths)
+    models, training = train_probe(job.program, Probe(**job.spec["stage"]), job.spec["seed"])
+    save_models(models, paths.weights)
+    return training.model_dump(mode="json")
 
 
 def _train(job: Job, paths: JobPaths) -> dict[str, Any]:
     from asi_arch.config import Stage
     from asi_arch.data import load
     from asi_arch.train.trainer import Task, train
+    from asi_arch.train.weights import save_weights
 
     pace = job.spec["pace"]
     task = Task(
@@ -105,12 +107,6 @@ def _train(job: Job, paths: JobPaths) -> dict[str, Any]:
         Pace(**pace) if pace else None,
     )
     model, training = train(task, job.spec["name"], paths.append_metric)
-    return _trained(model, training, paths)
-
-
-def _trained(model: "LanguageModel", training: Training, paths: JobPaths) -> dict[str, Any]:
-    from asi_arch.train.weights import save_weights
-
     save_weights(model, paths.weights)
     return training.model_dump(mode="json")
 

@@ -29,6 +29,20 @@ def save_whole(model: LanguageModel, path: Path) -> None:
         save_file(tensors, path)
 
 
+def load_part(model: LanguageModel, path: Path, prefix: str) -> None:
+    """Fill a model of the same program and task from a file that holds several.
+
+    Raises:
+        WeightsError: names or shapes differ, or the file is not safetensors.
+    """
+    names = [prefix + name for name in model.state_dict()]
+    tensors = read_tensors(path, names)
+    try:
+        model.load_state_dict({name.removeprefix(prefix): t for name, t in tensors.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"the weights do not fit a fresh model: {error}") from error
+
+
 def load_weights(model: LanguageModel, path: Path) -> None:
     """Fill a model of the same program and stage.
 
@@ -41,22 +55,24 @@ def load_weights(model: LanguageModel, path: Path) -> None:
         raise WeightsError(f"the weights do not fit a fresh model: {error}") from error
 
 
-def vocab_size_of(path: Path) -> int:
+def vocab_size_of(path: Path, prefix: str = "") -> int:
     """Return the rows of the embedding.
 
     Raises:
         WeightsError: there is none.
     """
-    return len(read_tensors(path, [_HEADS[True]])[_HEADS[True]])
+    return len(read_head(path, prefix=prefix))
 
 
-def read_head(path: Path, tied: bool = True) -> Tensor:
+def read_head(path: Path, tied: bool = True, prefix: str = "") -> Tensor:
     """Return the head [vocab_size, hidden_size], which is the embedding if they are tied.
+
+    `prefix` is that of all names, where a file holds several models.
 
     Raises:
         WeightsError: there is none.
     """
-    name = _HEADS[tied]
+    name = prefix + _HEADS[tied]
     return read_tensors(path, [name])[name].float()
 
 

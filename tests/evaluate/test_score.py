@@ -2,22 +2,22 @@
 
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from asi_arch.config import Probe, Stage
+from asi_arch.config import Probe, ProbeTask, Stage
 from asi_arch.data import load
 from asi_arch.data.shards import write_part
 from asi_arch.evaluate import questions as ask
 from asi_arch.evaluate import recall
 from asi_arch.evaluate.hidden import answer
-from asi_arch.evaluate.probe import train_probe
+from asi_arch.evaluate.probe import save_models, train_probe
 from asi_arch.evaluate.score import ScoreError, score_recall, score_text
-from asi_arch.records import Audit, Scored
+from asi_arch.records import Audit, Score, Scored, Training
 from asi_arch.train.clock import Clock
 from asi_arch.train.loss import Objective, window_losses
 from asi_arch.train.model import LanguageModel
@@ -206,15 +206,44 @@ def test_weights_of_another_program_do_not_load(honest: Case) -> None:
         )
 
 
-def test_the_probe_scores_what_cannot_recall_near_chance(tmp_path: Path) -> None:
-    task = Probe(keys=4, writes=8, values=8, steps=20, parameters=20_000)
+def probed(task: Probe, folder: Path) -> tuple[dict[str, Score], Training]:
+    """Train, ask and judge a program on synthetic tasks, as the jobs do."""
     torch.set_num_threads(1)
-    model, _ = train_probe(PLAIN, task, seed=0)
-    weights, asked, states = (tmp_path / name for name in ("w.safetensors", "q.npz", "s"))
-    save_weights(model, weights)
+    models, training = train_probe(PLAIN, task, seed=0)
+    weights, asked, states = (folder / name for name in ("w.safetensors", "q.npz", "s"))
+    save_models(models, weights)
     questions = recall.questions(task)
     ask.write_questions(asked, {key: question.inputs for key, question in questions.items()})
-    save_file(answer(PLAIN, task, seed=0, weights=weights, questions=asked, last=True), states)
-    score = score_recall(task, weights, states).scores[0]
-    assert score.n == 4 * 128
-    assert score.value < 0.5
+    save_file(answer(PLAIN, task, seed=0, weights=weights, questions=asked, last=1), states)
+    scores = score_recall(task, weights, states).scores
+    return {score.benchmark: score for score in scores}, training
+
+
+def test_the_probe_scores_what_cannot_recall_near_chance(tmp_path: Path) -> None:
+    task = Probe(keys=4, writes=8, values=8, steps=20, parameters=20_000)
+    scores, training = probed(task, tmp_path)
+    assert scores.keys() == {"overwrite"}
+    assert scores["overwrite"].n == 4 * 128
+    assert scores["overwrite"].value < 0.5
+    assert (training.learning_rate, training.sweep) == (task.learning_rate, {})
+    assert training.tokens == 20 * 16 * 24
+
+
+def test_each_task_has_a_model_and_a_score_of_its_own(tmp_path: Path) -> None:
+    task = Probe(
+        keys=2,
+        writes=3,
+        values=4,
+        steps=60,
+        parameters=20_000,
+        learning_rates=(1e-5, 1e-2),
+        tasks=get_args(ProbeTask),
+    )
+    scores, training = probed(task, tmp_path)
+    assert tuple(scores) == task.tasks
+    counts = [score.n // 128 for score in scores.values()]
+    assert counts == [2, 2, 16, 2, 3]
+    assert len(training.sweep) == 10 and training.learning_rate == 1e-2
+    for name in task.tasks:
+        assert training.sweep[f"{name} 0.01"] < training.sweep[f"{name} 1e-05"]
+    assert scores["recall"].value > 0.3  # the gated mean of two values tells more than chance
