@@ -27,7 +27,7 @@ from asi_arch.evaluate.score import score_recall
 from asi_arch.records import Score
 from asi_arch.train.kernels import install
 
-NAMES = ("transformer", "gla", "mamba2", "deltanet", "gated_deltanet")
+NAMES = ("transformer", "deltanet", "gated_deltanet")
 SEEDS = (0, 1)
 RESULTS = Path(__file__).parent / "results" / "probes.md"
 Answer = tuple[tuple[Score, ...], float]
